@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The disk image, kernel and initrd of the emulated PC, built once with mmdebstrap and kept in a cache."""
+
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+
+HERE = pathlib.Path(__file__).resolve().parent
+GUEST_FILES = HERE / 'guest'
+CACHE = pathlib.Path(os.environ.get('VFIO_GPU_LAB', '/var/cache/vfio-gpu-lab'))
+
+PACKAGES = '''
+    dbus initramfs-tools kmod libpam-systemd linux-image-amd64 systemd systemd-sysv udev zstd
+    libinih1 libkmod2 libsystemd0 libudev1
+    libvirt-clients libvirt-daemon-system ovmf qemu-system-x86 seabios
+    fonts-dejavu-core lightdm lightdm-gtk-greeter xserver-xorg-core xserver-xorg-input-libinput x11-utils
+    pciutils procps psmisc strace sudo xterm
+'''.split()
+
+DISK_SIZE = '6G'
+
+
+class Image:
+    def __init__(self, directory):
+        self.disk = directory / 'disk.img'
+        self.kernel = directory / 'vmlinuz'
+        self.initrd = directory / 'initrd.img'
+        self.key = directory.name
+
+
+def recipe_hash(suite):
+    digest = hashlib.sha256(' '.join([suite, DISK_SIZE, *PACKAGES]).encode())
+    for path in [pathlib.Path(__file__), *sorted(GUEST_FILES.iterdir())]:
+        digest.update(path.name.encode() + b'\0' + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def apt_sources(suite):
+    """The Debian archive that this machine uses already, for any suite; empty: mmdebstrap knows its own."""
+    listing = subprocess.run(['apt-get', 'indextargets', '--format', '$(ORIGIN)|$(REPO_URI)', 'Created-By: Packages'],
+                             capture_output=True, text=True).stdout
+    archives = {line.split('|')[1] for line in listing.splitlines()
+                if line.startswith('Debian|') and 'security' not in line and line.rstrip('/').endswith('/debian')}
+    return [f'deb {archives.pop()} {suite} main'] if len(archives) == 1 else []
+
+
+def build(suite='bookworm', report=print):
+    """Returns the image, building it where the cache has none for this recipe."""
+    final = CACHE / 'images' / f'{suite}-{recipe_hash(suite)}'
+    if final.is_dir():
+        return Image(final)
+
+    report(f'building the {suite} image (about three minutes)')
+    scratch = final.with_name(final.name + f'.tmp{os.getpid()}')
+    scratch.mkdir(parents=True)
+    try:
+        _build_in(scratch, suite, report)
+        scratch.rename(final)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return Image(final)
+
+
+def _build_in(scratch, suite, report):
+    root = scratch / 'root'
+    log = CACHE / f'image-{suite}.log'
+    command = ['mmdebstrap', '--variant=apt', '--mode=root', f'--include={",".join(PACKAGES)}',
+               '--aptopt=Acquire::Languages "none"', '--aptopt=APT::Install-Recommends "false"',
+               '--dpkgopt=force-unsafe-io', '--dpkgopt=path-exclude=/usr/share/doc/*',
+               '--dpkgopt=path-exclude=/usr/share/man/*', '--dpkgopt=path-exclude=/usr/share/locale/*',
+               f'--customize-hook={GUEST_FILES}/customize "$1" {GUEST_FILES}',
+               suite, str(root), *apt_sources(suite)]
+    _logged(command, log)
+
+    report('making the file system')
+    for name, target in (('vmlinuz', 'vmlinuz'), ('initrd.img', 'initrd.img')):
+        newest = sorted((root / 'boot').glob(name + '-*'))[-1]
+        shutil.copy(newest, scratch / target)
+    _logged(['mke2fs', '-q', '-t', 'ext4', '-O', '^has_journal', '-d', str(root), str(scratch / 'disk.img'), DISK_SIZE], log)
+    shutil.rmtree(root)
+
+
+def _logged(command, log):
+    with open(log, 'a') as output:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+    if done.returncode:
+        tail = ''.join(open(log).readlines()[-20:])
+        raise RuntimeError(f'{command[0]} failed with {done.returncode}, see {log}:\n{tail}')

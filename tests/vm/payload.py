@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What `meson install` would put on a PC, as one tar file."""
+
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import tarfile
+
+from image import CACHE
+
+PROJECT = pathlib.Path(os.environ.get('VFIO_GPU_SOURCE', pathlib.Path(__file__).resolve().parents[2]))
+MERGED = ('bin', 'lib', 'lib64', 'sbin')
+
+
+def build(report=print):
+    """Returns the directory that the project was installed into; an empty one where it has no build file yet."""
+    name = hashlib.sha256(str(PROJECT).encode()).hexdigest()[:8]
+    build_dir, staging = CACHE / f'build-{name}', CACHE / f'staging-{name}'
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    if not (PROJECT / 'meson.build').exists():
+        report('no meson.build: nothing is installed into the PC')
+        return staging
+
+    if not (build_dir / 'build.ninja').exists():
+        shutil.rmtree(build_dir, ignore_errors=True)
+        _run('meson', 'setup', '--prefix=/usr', '--sysconfdir=/etc', '--buildtype=debugoptimized',
+             str(build_dir), str(PROJECT))
+    _run('ninja', '-C', str(build_dir))
+    _run('meson', 'install', '-C', str(build_dir), '--no-rebuild', '--destdir', str(staging))
+    return staging
+
+
+def pack(staging, path, size):
+    """Files and links only: a directory entry `lib` would replace the link of that name on a merged /usr."""
+    with open(path, 'r+b') as raw:
+        raw.truncate(0)
+        raw.truncate(size)
+        with tarfile.open(fileobj=raw, mode='w', format=tarfile.GNU_FORMAT) as tar:
+            for file in sorted(staging.rglob('*')):
+                if file.is_dir() and not file.is_symlink():
+                    continue
+                tar.add(file, arcname=_merged_usr(file.relative_to(staging)), recursive=False, filter=_owned_by_root)
+        if raw.tell() > size:
+            raise RuntimeError(f'the installed files do not fit into {size} bytes')
+
+
+def _merged_usr(path):
+    return str(pathlib.Path('usr') / path if path.parts[0] in MERGED else path)
+
+
+def _owned_by_root(entry):
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = 'root'
+    return entry
+
+
+def _run(*command):
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f'{" ".join(command)} failed:\n{done.stdout}{done.stderr}')
