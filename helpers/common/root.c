@@ -113,8 +113,8 @@ static int compare_names(const void *a, const void *b) {
 int list_directory(const char *path, char ***ret) {
         _cleanup_strv_free_ char **names = NULL;
         _cleanup_closedir_ DIR *dir = NULL;
+        size_t n = 0, allocated = 0;
         struct dirent *entry;
-        int r;
 
         dir = opendir(path);
         if (!dir)
@@ -123,15 +123,23 @@ int list_directory(const char *path, char ***ret) {
         while ((errno = 0, entry = readdir(dir))) {
                 if (entry->d_name[0] == '.')
                         continue;
-                r = strv_extend(&names, entry->d_name);
-                if (r < 0)
-                        return r;
+                if (n + 1 >= allocated) {
+                        char **grown = reallocarray(names, allocated = 2 * allocated + 16, sizeof(char *));
+
+                        if (!grown)
+                                return -ENOMEM;
+                        names = grown;
+                }
+                names[n + 1] = NULL;
+                names[n] = strdup(entry->d_name);
+                if (!names[n++])
+                        return -ENOMEM;
         }
         if (errno)
                 return -errno;
 
         if (names)
-                qsort(names, strv_length(names), sizeof(char *), compare_names);
+                qsort(names, n, sizeof(char *), compare_names);
         *ret = TAKE_PTR(names);
         return 0;
 }

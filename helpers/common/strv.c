@@ -47,6 +47,14 @@ int strv_extend(char ***list, const char *s) {
         return strv_consume(list, strdup(s));
 }
 
+int strv_extend_joined(char ***list, const char *a, const char *b) {
+        char *s = malloc(strlen(a) + strlen(b) + 1);
+
+        if (s)
+                (void) stpcpy(stpcpy(s, a), b);
+        return strv_consume(list, s);
+}
+
 int strv_extendf(char ***list, const char *format, ...) {
         char *s = NULL;
         va_list ap;

@@ -22,6 +22,9 @@ bool strv_contains(char *const *list, const char *s);
 /* Appends a copy of 's'. Returns 0, or -ENOMEM with the list as it was. */
 int strv_extend(char ***list, const char *s);
 
+/* Appends 'a' with 'b' behind it. Returns 0, or -ENOMEM with the list as it was. */
+int strv_extend_joined(char ***list, const char *a, const char *b);
+
 /* Appends a string made as by printf(). Returns 0, or -ENOMEM with the list as it was. */
 int strv_extendf(char ***list, const char *format, ...) _printf_(2, 3);
 

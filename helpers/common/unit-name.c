@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "text.h"
 #include "unit-name.h"
 
 /* What do_escape_mangle() of systemd (src/basic/unit-name.c) leaves as it is. The backslash is left out on purpose: a
@@ -13,29 +14,6 @@ static bool is_plain(char c) {
         return c && strchr(PLAIN_CHARS, c);
 }
 
-/* Returns the length of the UTF-8 character at 's', 0 if it is none (overlong forms and surrogates included). */
-static size_t utf8_length(const char *s) {
-        static const struct {
-                unsigned char mask, lead;
-                uint32_t least;
-        } forms[] = { { 0x80, 0x00, 0 }, { 0xe0, 0xc0, 0x80 }, { 0xf0, 0xe0, 0x800 }, { 0xf8, 0xf0, 0x10000 } };
-        const unsigned char *p = (const unsigned char *) s;
-
-        for (size_t n = 1; n <= ELEMENTSOF(forms); n++) {
-                uint32_t c = p[0] & (unsigned char) ~forms[n - 1].mask;
-                size_t i;
-
-                if ((p[0] & forms[n - 1].mask) != forms[n - 1].lead)
-                        continue;
-                for (i = 1; i < n && (p[i] & 0xc0) == 0x80; i++)
-                        c = c << 6 | (p[i] & 0x3f);
-                if (i < n || c < forms[n - 1].least || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-                        return 0;
-                return n;
-        }
-        return 0;
-}
-
 const char *vm_name_problem(const char *vm) {
         size_t escaped = 0;
 
@@ -45,7 +23,7 @@ const char *vm_name_problem(const char *vm) {
                 return "would name a directory";
 
         for (const char *p = vm; *p;) {
-                size_t n = utf8_length(p);
+                size_t n = utf8_char_length(p);
 
                 if (n == 0)
                         return "is not valid UTF-8";
@@ -113,4 +91,42 @@ int vm_name_unescape(const char *escaped, char **ret) {
 
         *ret = TAKE_PTR(vm);
         return 0;
+}
+
+/* Of the types that a unit can have, those that a person starts and stops. */
+static bool is_unit_suffix(const char *s) {
+        static const char *const suffixes[] = {
+                ".service", ".socket", ".target", ".timer", ".path", ".mount", ".automount", ".swap", ".slice", ".scope",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(suffixes); i++)
+                if (streq(s, suffixes[i]))
+                        return true;
+        return false;
+}
+
+const char *unit_name_problem(const char *unit) {
+        const char *at = strchr(unit, '@'), *dot = strrchr(unit, '.');
+
+        if (strlen(unit) > UNIT_NAME_LENGTH_MAX)
+                return "is longer than a unit's name can be";
+        for (const char *p = unit; *p; p++)
+                if (!is_plain(*p) && *p != '\\')
+                        return "contains characters that a unit's name cannot have";
+        if (!dot || dot == unit || !is_unit_suffix(dot))
+                return "does not end like a unit's name (.service, .socket, .timer, …)";
+        if (at == unit)
+                return "has nothing before the '@'";
+        if (at && at + 1 == dot)
+                return "is a template without an instance after the '@'";
+        return NULL;
+}
+
+const char *unit_glob_problem(const char *glob) {
+        if (strlen(glob) > UNIT_NAME_LENGTH_MAX)
+                return "is longer than a unit's name can be";
+        for (const char *p = glob; *p; p++)
+                if (!is_plain(*p) && !strchr("\\*?[]!^", *p))
+                        return "contains characters that a unit's name or a pattern cannot have";
+        return strpbrk(glob, "*?[") ? NULL : unit_name_problem(glob);
 }

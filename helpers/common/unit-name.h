@@ -17,3 +17,10 @@ int vm_name_escape(const char *vm, char **ret);
 
 /* The reverse of vm_name_escape(). Returns 0, -EINVAL for text that no escaping gives, or -ENOMEM. */
 int vm_name_unescape(const char *escaped, char **ret);
+
+/* Checks that 'unit' is the full name of one unit, with its suffix and, of a template, an instance. Returns NULL if it is,
+ * else what is wrong with it, as the end of a sentence. */
+const char *unit_name_problem(const char *unit);
+
+/* Checks that 'glob' is the full name of one unit, or a pattern as "systemctl stop" takes it. Returns as above. */
+const char *unit_glob_problem(const char *glob);

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <ini.h>
+#include <libgen.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "config-file.h"
+#include "root.h"
+#include "text.h"
+
+#define FILE_SIZE_MAX (4 * 1024 * 1024)
+
+typedef struct Reader {
+        FILE *stream;
+        char *text;       /* the line as it stands in the file */
+        size_t allocated;
+        char *section;
+        bool passing_over; /* what is below a bad section */
+        bool unanswered;   /* inih has a line and made nothing of it yet */
+        ConfigEvent event;
+        ConfigHandler handler;
+        void *userdata;
+        int error;
+} Reader;
+
+static void report(Reader *r, ConfigEventType type, const char *problem) {
+        r->event.type = type;
+        r->event.problem = problem;
+        if (r->error == 0)
+                r->error = r->handler(&r->event, r->userdata);
+}
+
+static char *strip(char *s) {
+        char *end;
+
+        s += strspn(s, " \t");
+        end = s + strlen(s);
+        while (end > s && isspace((unsigned char) end[-1]))
+                end--;
+        *end = 0;
+        return s;
+}
+
+/* Returns the ']' that ends the section's head, NULL if there is none. A comment may follow, a name may contain one. */
+static char *find_section_end(char *text) {
+        for (char *p = strchr(text, ']'); p; p = strchr(p + 1, ']')) {
+                const char *rest = p + 1 + strspn(p + 1, " \t");
+
+                if (!*rest || *rest == '#' || *rest == ';')
+                        return p;
+        }
+        return NULL;
+}
+
+/* inih cuts names of sections at 49 characters and says nothing about empty ones. */
+static void open_section(Reader *r, char *text) {
+        char *end = find_section_end(text);
+
+        r->passing_over = !end;
+        if (end)
+                *end = 0;
+        else
+                text[strcspn(text, "]")] = 0;
+
+        free(r->section);
+        r->section = strdup(strip(text + 1));
+        if (!r->section) {
+                r->error = -ENOMEM;
+                return;
+        }
+
+        r->event.section = r->section;
+        report(r, end ? CONFIG_SECTION : CONFIG_BAD_SECTION,
+               end ? NULL : "is no section: expected [GPU], [Host] or [VM NAME] and nothing behind it");
+}
+
+/* Returns what inih gets to see of the line: nothing of what it would misunderstand. */
+static const char *filter_line(Reader *r, size_t length) {
+        static const char bom[] = "\xef\xbb\xbf";
+        char *text = r->text;
+
+        if (memchr(text, 0, length)) {
+                report(r, CONFIG_BAD_LINE, "contains a zero byte: expected text");
+                return "";
+        }
+        if (r->event.line == 1 && startswith(text, bom))
+                text += strlen(bom);
+
+        /* Leading blanks would make it a continuation of the line before. */
+        text = strip(text);
+        if (*text == '[')
+                open_section(r, text);
+        if (!*text || strchr("[#;", *text) || r->passing_over)
+                return "";
+
+        for (char *p = text + 1; (p = strchr(p, '#')); p++)
+                if (isblank((unsigned char) p[-1])) {
+                        *p = 0;
+                        return strip(text);
+                }
+        return text;
+}
+
+/* A reader as ini_parse_stream() wants it, in the manner of fgets(). */
+static char *next_line(char *buffer, int size, void *userdata) {
+        Reader *r = userdata;
+        const char *text;
+        ssize_t n;
+
+        if (r->unanswered)
+                report(r, CONFIG_BAD_LINE, "is no assignment: expected Key=Value");
+        r->unanswered = false;
+        if (r->error < 0)
+                return NULL;
+
+        errno = 0;
+        n = getline(&r->text, &r->allocated, r->stream);
+        if (n < 0) {
+                r->error = feof(r->stream) ? 0 : errno > 0 ? -errno : -EIO;
+                return NULL;
+        }
+
+        r->event.line++;
+        text = filter_line(r, (size_t) n);
+        if (strlen(text) + 3 > (size_t) size) {
+                report(r, CONFIG_BAD_LINE, "is too long: expected fewer than 190 bytes; a list can be given in several "
+                                           "assignments of the same key");
+                text = "";
+        }
+
+        r->unanswered = *text;
+        (void) stpcpy(stpcpy(buffer, text), "\n");
+        return buffer;
+}
+
+#if INI_HANDLER_LINENO
+static int handle_pair(void *userdata, _unused_ const char *section, const char *key, const char *value, _unused_ int line) {
+#else
+static int handle_pair(void *userdata, _unused_ const char *section, const char *key, const char *value) {
+#endif
+        Reader *r = userdata;
+
+        /* inih takes the ':' in an address for a '=' as well. */
+        if (!*key || !value || r->text[strcspn(r->text, "=:")] != '=')
+                return 1;
+
+        r->unanswered = false;
+        r->event.key = key;
+        r->event.value = value;
+        report(r, CONFIG_ASSIGNMENT, NULL);
+        r->event.key = r->event.value = NULL;
+        return 1;
+}
+
+int config_file_read(FILE *stream, const char *name, ConfigHandler handler, void *userdata) {
+        Reader r = { .stream = stream, .event.file = name, .handler = handler, .userdata = userdata };
+
+        /* All that it could return was reported, with every line instead of the first one only. */
+        (void) ini_parse_stream(next_line, &r, handle_pair, &r);
+
+        free(r.section);
+        free(r.text);
+        return r.error;
+}
+
+/* What root runs is decided by root alone, or by whoever tries it out as himself. */
+static int check_writers(const char *what, const struct stat *st, char **ret_problem) {
+        if (st->st_uid != 0 && st->st_uid != geteuid())
+                return refusal(ret_problem,
+                              "refused, %s belongs to user %u, who could decide what root runs: expected owner root",
+                              what, (unsigned) st->st_uid);
+        if (st->st_mode & (S_IWGRP | S_IWOTH))
+                return refusal(ret_problem,
+                              "refused, %s has mode %04o, so that others could decide what root runs: expected that "
+                              "only the owner can write (chmod go-w)",
+                              what, (unsigned) st->st_mode & 07777);
+        return 0;
+}
+
+static int check_file(const char *path, const struct stat *st, char **ret_problem) {
+        _cleanup_free_ char *copy = strdup(path);
+        struct stat directory;
+        int r;
+
+        if (!copy)
+                return -ENOMEM;
+        if (!S_ISREG(st->st_mode))
+                return refusal(ret_problem, "refused, it is %s: expected a regular file, or a link to /dev/null",
+                              S_ISDIR(st->st_mode) ? "a directory" : "no regular file");
+        if (st->st_size > FILE_SIZE_MAX)
+                return refusal(ret_problem, "refused, it has %lld bytes: expected at most %d",
+                              (long long) st->st_size, FILE_SIZE_MAX);
+
+        r = check_writers("it", st, ret_problem);
+        if (r < 0)
+                return r;
+        if (stat(dirname(copy), &directory) < 0)
+                return refusal(ret_problem, "refused, its directory cannot be examined: %s", strerror(errno));
+        return check_writers("its directory", &directory, ret_problem);
+}
+
+int config_file_open(const char *path, FILE **ret, char **ret_problem) {
+        _cleanup_free_ char *prefixed = root_path("%s", path);
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+        int r;
+
+        if (!prefixed)
+                return -ENOMEM;
+
+        fd = open(prefixed, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return refusal(ret_problem, "cannot be read: %s", strerror(errno));
+
+        *ret = NULL;
+        if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))
+                return 0;
+        r = check_file(prefixed, &st, ret_problem);
+        if (r < 0)
+                return r;
+
+        *ret = fdopen(fd, "re");
+        if (!*ret)
+                return -ENOMEM;
+        (void) TAKE_FD(fd);
+        return 1;
+}

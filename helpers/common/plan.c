@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "plan.h"
+#include "strv.h"
+#include "unit-name.h"
+
+/* How many complaints a refusal repeats; all of them are in the journal of the boot. */
+#define REFUSAL_PROBLEMS_MAX 16
+
+void plan_done(Plan *plan) {
+        for (size_t i = 0; i < plan->n_steps; i++) {
+                strv_free(plan->steps[i].start);
+                strv_free(plan->steps[i].stop);
+                free(plan->steps[i].unit);
+        }
+        strv_free(plan->problems);
+        strv_free(plan->entry);
+        free(plan->escaped);
+}
+
+static int add_each(char ***command, const char *option, char *const *list) {
+        int r = 0;
+
+        for (; list && *list && r >= 0; list++)
+                r = strv_extend_joined(command, option, *list);
+        return r;
+}
+
+/* Begins a command of one of our programs. */
+static int begin(char ***command, const Plan *plan, const char *program, const char *verb) {
+        int r;
+
+        r = strv_extend_joined(command, LIBEXECDIR "/vfio-gpu-", program);
+        if (r >= 0)
+                r = strv_extend(command, verb);
+        if (r >= 0)
+                r = strv_extend_joined(command, "--vm=", plan->escaped);
+        return r;
+}
+
+static int add_holders_timeout(char ***command, const Config *config, const Vm *vm) {
+        return strv_extendf(command, "--holders-timeout=%u", config_value(config, vm, KEY_HOLDERS_TIMEOUT)->seconds);
+}
+
+static int add_units(char ***command, const Config *config, const Vm *vm) {
+        int r;
+
+        r = add_each(command, "--stop-unit=", config_value(config, vm, KEY_STOP_UNITS)->list);
+        if (r >= 0)
+                r = add_each(command, "--start-unit=", config_value(config, vm, KEY_START_UNITS)->list);
+        return r;
+}
+
+static int desktop_options(const Config *config, const Vm *vm, Step *step) {
+        int r;
+
+        step->conflicts = config_value(config, vm, KEY_STOP_UNITS)->list;
+        r = add_units(&step->start, config, vm);
+        if (r >= 0)
+                r = strv_extend_joined(&step->start, "--sessions=", config_value(config, vm, KEY_SESSIONS)->choice);
+        if (r >= 0)
+                r = strv_extend_joined(&step->start, "--holders=", config_value(config, vm, KEY_HOLDERS)->choice);
+        if (r >= 0)
+                r = add_holders_timeout(&step->start, config, vm);
+        return r;
+}
+
+static int unbind_options(const Config *config, const Vm *vm, Step *step) {
+        char **modules = config_value(config, vm, KEY_UNLOAD_MODULES)->list;
+        _cleanup_free_ char *joined = strv_join(modules, ",");
+        int r;
+
+        if (!joined)
+                return -ENOMEM;
+
+        r = strv_extend_joined(&step->start, "--unload-modules=", *joined ? joined : "no");
+        if (r >= 0)
+                r = add_holders_timeout(&step->start, config, vm);
+        if (r >= 0)
+                r = strv_extend_joined(&step->stop, "--return=", config_value(config, vm, KEY_RETURN)->choice);
+        return r;
+}
+
+static const struct {
+        const char *name, *title;
+        unsigned rank;
+        bool undone;                     /* has something to undo */
+        bool start_functions, stop_functions; /* is told the functions */
+        int (*options)(const Config *config, const Vm *vm, Step *step);
+} step_table[PLAN_STEPS_MAX] = {
+        { "desktop", "the desktop lets go of it", 0, true, true, false, desktop_options },
+        { "modules", "vfio-pci is loaded", 0, false, false, false, NULL },
+        { "console", "the text consoles let go of it", 1, true, true, false, NULL },
+        { "unbind", "its drivers let go of it", 2, true, true, false, unbind_options },
+        { "bind", "vfio-pci takes it", 3, true, true, true, NULL },
+};
+
+static int add_step(const Config *config, const Vm *vm, Plan *plan, size_t i) {
+        Step *step = &plan->steps[plan->n_steps++];
+        int r;
+
+        step->name = step_table[i].name;
+        step->title = step_table[i].title;
+        step->rank = step_table[i].rank;
+
+        if (asprintf(&step->unit, "vfio-gpu-%s@%s.service", step->name, plan->escaped) < 0) {
+                step->unit = NULL;
+                return -ENOMEM;
+        }
+
+        r = begin(&step->start, plan, step->name, "start");
+        if (r >= 0 && step_table[i].undone)
+                r = begin(&step->stop, plan, step->name, "stop");
+        if (r >= 0 && step_table[i].options)
+                r = step_table[i].options(config, vm, step);
+        if (r >= 0 && step_table[i].start_functions)
+                r = add_each(&step->start, "", plan->functions);
+        if (r >= 0 && step_table[i].stop_functions)
+                r = add_each(&step->stop, "", plan->functions);
+        return r;
+}
+
+static int plan_steps(const Config *config, const Vm *vm, Plan *plan) {
+        bool keep_consoles = streq(config_value(config, vm, KEY_CONSOLES)->choice, "keep");
+        int r;
+
+        r = begin(&plan->entry, plan, "swap", "start");
+        if (r >= 0)
+                r = add_units(&plan->entry, config, vm);
+        if (r >= 0)
+                r = add_each(&plan->entry, "--stop-user-unit=", config_value(config, vm, KEY_STOP_USER_UNITS)->list);
+        if (r >= 0)
+                r = add_each(&plan->entry, "", plan->functions);
+
+        for (size_t i = 0; i < ELEMENTSOF(step_table) && r >= 0; i++)
+                if (!keep_consoles || !streq(step_table[i].name, "console"))
+                        r = add_step(config, vm, plan, i);
+        return r;
+}
+
+static int plan_refusal(Plan *plan) {
+        size_t n = strv_length(plan->problems);
+        int r;
+
+        r = strv_extend(&plan->entry, LIBEXECDIR "/vfio-gpu-swap");
+        if (r >= 0)
+                r = strv_extend(&plan->entry, "refuse");
+        for (size_t i = 0; i < n && i < REFUSAL_PROBLEMS_MAX && r >= 0; i++)
+                r = strv_extend(&plan->entry, plan->problems[i]);
+        if (r >= 0 && n > REFUSAL_PROBLEMS_MAX)
+                r = strv_extendf(&plan->entry, "(and %zu more)", n - REFUSAL_PROBLEMS_MAX);
+        return r;
+}
+
+int plan_make(const Config *config, const Vm *vm, Plan *ret) {
+        Plan plan = {
+                .vm = vm->name,
+                .source = vm->where.file,
+                .functions = config_value(config, vm, KEY_DEVICES)->list,
+                .timeout = config_value(config, vm, KEY_TIMEOUT)->seconds,
+        };
+        int r;
+
+        r = vm_name_escape(vm->name, &plan.escaped);
+        if (r >= 0)
+                r = config_problems(config, vm, &plan.problems);
+        if (r >= 0)
+                r = plan.problems ? plan_refusal(&plan) : plan_steps(config, vm, &plan);
+        if (r < 0) {
+                plan_done(&plan);
+                return r;
+        }
+
+        *ret = plan;
+        return 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "settings.h"
+
+/* One thing that is done to the machine, and undone. */
+typedef struct Step {
+        const char *name;     /* as in vfio-gpu-NAME@VM.service and in the program's name */
+        const char *title;
+        char *unit;           /* the plan's own */
+        char **conflicts;     /* units that cannot run with it, NULL for none */
+        unsigned rank;        /* steps of one rank run side by side, after all of lower ranks */
+        char **start, **stop; /* commands; no stop for what needs no undoing */
+} Step;
+
+#define PLAN_STEPS_MAX 5
+
+/* All that happens for one VM. */
+typedef struct Plan {
+        const char *vm;
+        char *escaped;      /* as in units' names */
+        const char *source; /* the file that defines the VM */
+        char **problems;    /* why there are no steps; the plan's own */
+        char **entry;       /* the command of vfio-gpu@VM.service; the plan's own */
+        char **functions;   /* what is handed over */
+        unsigned timeout;
+        size_t n_steps;
+        Step steps[PLAN_STEPS_MAX]; /* their commands are the plan's own */
+} Plan;
+
+/* Works out what is done for the VM. Returns 0 with a plan that ends with plan_done() and is valid as long as the
+ * configuration, or -ENOMEM. */
+int plan_make(const Config *config, const Vm *vm, Plan *ret);
+
+/* Frees what the plan has of its own. */
+void plan_done(Plan *plan);
+#define _cleanup_plan_ _cleanup_(plan_done)

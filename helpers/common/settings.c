@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <search.h>
+#include <stdarg.h>
+
+#include "config-file.h"
+#include "gpu.h"
+#include "key.h"
+#include "log.h"
+#include "search-path.h"
+#include "strv.h"
+#include "text.h"
+#include "unit-name.h"
+
+/* Logs a complaint and records it in 'list', unless that is NULL: then it is a warning only. */
+static int complain(Config *config, char ***list, const Location *where, const char *format, ...) _printf_(4, 5);
+
+static int complain(Config *config, char ***list, const Location *where, const char *format, ...) {
+        _cleanup_free_ char *raw = NULL, *text = NULL;
+        char *located = NULL;
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&raw, format, ap);
+        va_end(ap);
+        if (n < 0)
+                return -ENOMEM;
+
+        if (where->line > 0)
+                n = asprintf(&located, "%s:%u: %s", where->file, where->line, raw);
+        else
+                n = asprintf(&located, "%s: %s", where->file, raw);
+        if (n < 0)
+                return -ENOMEM;
+
+        text = text_printable(located);
+        free(located);
+        if (!text)
+                return -ENOMEM;
+
+        if (!list) {
+                log_warning("%s, ignoring.", text);
+                return 0;
+        }
+
+        config->has_errors = true;
+        log_error("%s.", text);
+        return strv_consume(list, TAKE_PTR(text));
+}
+
+static int compare_vms(const void *a, const void *b) {
+        return strcmp(((const Vm *) a)->name, ((const Vm *) b)->name);
+}
+
+static void settings_done(Settings *settings) {
+        for (int key = 0; key < KEY_MAX; key++) {
+                if (key_table[key].is_list)
+                        strv_free(settings->values[key].list);
+                strv_free(settings->problems[key]);
+        }
+}
+
+static void vm_free(Vm *vm) {
+        settings_done(&vm->settings);
+        strv_free(vm->problems);
+        free(vm->name);
+        free(vm);
+}
+
+static void leave(_unused_ void *node) {
+}
+
+Config *config_free(Config *config) {
+        if (!config)
+                return NULL;
+
+        tdestroy(config->vms_by_name, leave);
+        for (size_t i = 0; i < config->n_vms; i++)
+                vm_free(config->vms[i]);
+        free(config->vms);
+        settings_done(&config->defaults);
+        strv_free(config->files);
+        strv_free(config->problems);
+        free(config);
+        return NULL;
+}
+
+int config_new(Config **ret) {
+        *ret = calloc(1, sizeof(Config));
+        return *ret ? 0 : -ENOMEM;
+}
+
+Vm *config_find_vm(const Config *config, const char *name) {
+        const Vm key = { .name = (char *) name };
+        Vm **found = tfind(&key, &config->vms_by_name, compare_vms);
+
+        return found ? *found : NULL;
+}
+
+static int add_vm(Config *config, const char *name, const Location *where, Vm **ret) {
+        Vm *vm;
+
+        if (config->n_vms == config->vms_allocated) {
+                size_t n = 2 * config->vms_allocated + 4;
+                Vm **grown = reallocarray(config->vms, n, sizeof(Vm *));
+
+                if (!grown)
+                        return -ENOMEM;
+                config->vms = grown;
+                config->vms_allocated = n;
+        }
+
+        vm = calloc(1, sizeof(Vm));
+        if (!vm)
+                return -ENOMEM;
+        config->vms[config->n_vms++] = vm;
+
+        vm->where = *where;
+        vm->name = strdup(name);
+        if (!vm->name || !tsearch(vm, &config->vms_by_name, compare_vms))
+                return -ENOMEM;
+
+        *ret = vm;
+        return 0;
+}
+
+/* Returns what follows "VM" in the name of a section, NULL if it is no VM's. */
+static const char *section_vm(const char *section) {
+        const char *name = startswith(section, "VM");
+
+        if (!name || (*name && !strchr(" \t", *name)))
+                return NULL;
+        return name + strspn(name, " \t");
+}
+
+static int enter_vm(Config *config, const char *name, const Location *where) {
+        const char *problem = vm_name_problem(name);
+        char **unused = NULL;
+        int r;
+
+        config->scope.type = SCOPE_IGNORED;
+        if (problem) {
+                /* There is no unit that could be told of this one. */
+                r = complain(config, &unused, where, "the name of the VM \"%s\" %s: expected [VM NAME]", name, problem);
+                strv_free(unused);
+                return r;
+        }
+
+        config->scope.vm = config_find_vm(config, name);
+        if (!config->scope.vm) {
+                r = add_vm(config, name, where, &config->scope.vm);
+                if (r < 0)
+                        return r;
+        }
+        config->scope.type = SCOPE_VM;
+        return 0;
+}
+
+static int unknown_section(Config *config, const char *section, const Location *where) {
+        static const char *const names[] = { "GPU", "Host", "VM" };
+        size_t n = strcspn(section, " \t");
+        _cleanup_free_ char *word = strndup(section, n);
+        const char *near;
+
+        if (!word)
+                return -ENOMEM;
+
+        config->scope.type = SCOPE_IGNORED;
+        near = nearest_name(word, names, ELEMENTSOF(names));
+        if (!near)
+                return complain(config, NULL, where, "unknown section [%s], expected [GPU], [Host] or [VM NAME]", section);
+        return complain(config, NULL, where, "unknown section [%s], did you mean [%s%s]?", section, near,
+                        streq(near, "VM") ? section[n] ? section + n : " NAME" : "");
+}
+
+static int enter_section(Config *config, const ConfigEvent *event, const Location *where) {
+        const char *vm = section_vm(event->section);
+
+        if (vm)
+                return enter_vm(config, vm, where);
+        if (streq(event->section, "GPU"))
+                config->scope.type = SCOPE_GPU;
+        else if (streq(event->section, "Host"))
+                config->scope.type = SCOPE_HOST;
+        else
+                return unknown_section(config, event->section, where);
+        return 0;
+}
+
+/* A VM's own section keeps its trouble to itself; whatever else cannot be read may have been meant for any VM. */
+static int bad_section(Config *config, const ConfigEvent *event, const Location *where) {
+        const char *vm = section_vm(event->section);
+        int r = 0;
+
+        config->scope.type = SCOPE_IGNORED;
+        if (vm)
+                r = enter_vm(config, vm, where);
+        if (r < 0)
+                return r;
+        return complain(config, config->scope.type == SCOPE_VM ? &config->scope.vm->problems : &config->problems,
+                        where, "\"[%s\" %s", event->section, event->problem);
+}
+
+static int bad_line(Config *config, const ConfigEvent *event, const Location *where) {
+        if (config->scope.type == SCOPE_IGNORED)
+                return complain(config, NULL, where, "this line %s", event->problem);
+        return complain(config, config->scope.type == SCOPE_VM ? &config->scope.vm->problems : &config->problems,
+                        where, "this line %s", event->problem);
+}
+
+static int unknown_key(Config *config, const ConfigEvent *event, const Location *where) {
+        const char *names[KEY_MAX], *near;
+        int key = key_from_name(event->key);
+
+        if (key >= 0)
+                return complain(config, NULL, where, "%s= does not belong into [%s] but into [%s] or [VM NAME]",
+                                event->key, event->section, key_table[key].section);
+
+        for (int i = 0; i < KEY_MAX; i++)
+                names[i] = key_table[i].name;
+        near = nearest_name(event->key, names, KEY_MAX);
+        if (near)
+                return complain(config, NULL, where, "unknown key %s= in [%s], did you mean %s=?", event->key,
+                                event->section, near);
+        return complain(config, NULL, where, "unknown key %s= in [%s], see vfio-gpu.conf(5)", event->key, event->section);
+}
+
+static int set_value(Config *config, Settings *settings, int key, const char *text, const Location *where) {
+        _cleanup_free_ char *problem = NULL;
+        Value *value = &settings->values[key];
+        int r;
+
+        settings->where[key] = *where;
+        if (!*text) {
+                /* An empty list is a value as well; an empty word takes back what was set. */
+                if (key_table[key].is_list)
+                        value->list = strv_free(value->list);
+                else
+                        settings->where[key].file = NULL;
+                return 0;
+        }
+
+        r = key_table[key].parse(&key_table[key], text, value, &problem);
+        if (r == -EINVAL)
+                return complain(config, &settings->problems[key], where, "%s=: %s", key_table[key].name, problem);
+        return r;
+}
+
+static int assign(Config *config, const ConfigEvent *event, const Location *where) {
+        int key;
+
+        if (config->scope.type == SCOPE_IGNORED)
+                return 0;
+        if (config->scope.type == SCOPE_NONE)
+                return complain(config, &config->problems, where,
+                                "%s= stands before any section: expected [GPU], [Host] or [VM NAME] above it", event->key);
+
+        key = key_from_name(event->key);
+        if (key < 0 || (config->scope.type != SCOPE_VM && !streq(key_table[key].section, event->section)))
+                return unknown_key(config, event, where);
+        return set_value(config, config->scope.type == SCOPE_VM ? &config->scope.vm->settings : &config->defaults, key,
+                         event->value, where);
+}
+
+static int handle_event(const ConfigEvent *event, void *userdata) {
+        Config *config = userdata;
+        Location where = { event->file, event->line };
+
+        switch (event->type) {
+        case CONFIG_SECTION:
+                return enter_section(config, event, &where);
+        case CONFIG_ASSIGNMENT:
+                return assign(config, event, &where);
+        case CONFIG_BAD_SECTION:
+                return bad_section(config, event, &where);
+        case CONFIG_BAD_LINE:
+                return bad_line(config, event, &where);
+        }
+        return -EINVAL;
+}
+
+int config_read(Config *config, FILE *stream, const char *name) {
+        config->scope.type = SCOPE_NONE;
+        return config_file_read(stream, name, handle_event, config);
+}
+
+static int read_file(Config *config, const char *path) {
+        _cleanup_fclose_ FILE *stream = NULL;
+        _cleanup_free_ char *problem = NULL;
+        const Location where = { path, 0 };
+        int r;
+
+        r = config_file_open(path, &stream, &problem);
+        if (r == -EINVAL)
+                return complain(config, &config->problems, &where, "%s", problem);
+        if (r <= 0)
+                return r;
+
+        r = config_read(config, stream, path);
+        if (r < 0 && r != -ENOMEM)
+                return complain(config, &config->problems, &where, "cannot be read: %s", strerror(-r));
+        return r;
+}
+
+const Value *config_value(const Config *config, const Vm *vm, Key key) {
+        return vm->settings.where[key].file ? &vm->settings.values[key] : &config->defaults.values[key];
+}
+
+/* Puts the functions in place of what Devices= says. */
+static int resolve_devices(Config *config, Settings *settings, const Location *where) {
+        _cleanup_free_ char *problem = NULL;
+        char ***list = &settings->values[KEY_DEVICES].list, **functions;
+        int r;
+
+        if (settings->problems[KEY_DEVICES])
+                return 0;
+
+        r = gpu_functions(*list, &functions, &problem);
+        if (r == -EINVAL)
+                return complain(config, &settings->problems[KEY_DEVICES], where, "Devices=: %s", problem);
+        if (r < 0)
+                return r;
+
+        strv_free(*list);
+        *list = functions;
+        return 0;
+}
+
+static int check_vm(Config *config, Vm *vm) {
+        unsigned wait = config_value(config, vm, KEY_HOLDERS_TIMEOUT)->seconds;
+        unsigned limit = config_value(config, vm, KEY_TIMEOUT)->seconds;
+        char **stop = config_value(config, vm, KEY_STOP_UNITS)->list;
+        int r;
+
+        if (wait >= limit) {
+                r = complain(config, &vm->problems, &vm->where,
+                             "VM \"%s\": HoldersTimeoutSec= is %us, but TimeoutSec= ends the step after %us: expected "
+                             "the first to be shorter", vm->name, wait, limit);
+                if (r < 0)
+                        return r;
+        }
+
+        STRV_FOREACH(unit, config_value(config, vm, KEY_START_UNITS)->list)
+                if (strv_contains(stop, *unit)) {
+                        r = complain(config, &vm->problems, &vm->where,
+                                     "VM \"%s\": %s is in StopUnits= and in StartUnits=: expected one of them",
+                                     vm->name, *unit);
+                        if (r < 0)
+                                return r;
+                }
+        return 0;
+}
+
+static int set_fallbacks(Config *config) {
+        int r;
+
+        for (int key = 0; key < KEY_MAX; key++) {
+                _cleanup_free_ char *unused = NULL;
+
+                if (config->defaults.where[key].file)
+                        continue;
+                r = key_table[key].parse(&key_table[key], key_table[key].fallback, &config->defaults.values[key], &unused);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int config_finish(Config *config) {
+        bool resolved = false;
+        int r;
+
+        r = set_fallbacks(config);
+        for (size_t i = 0; i < config->n_vms && r >= 0; i++) {
+                Vm *vm = config->vms[i];
+                const Location *own = &vm->settings.where[KEY_DEVICES], *shared = &config->defaults.where[KEY_DEVICES];
+
+                if (own->file)
+                        r = resolve_devices(config, &vm->settings, own);
+                else if (!resolved) {
+                        r = resolve_devices(config, &config->defaults, shared->file ? shared : &vm->where);
+                        resolved = true;
+                }
+                if (r >= 0)
+                        r = check_vm(config, vm);
+        }
+        return r;
+}
+
+int config_load(Config **ret) {
+        _cleanup_config_free_ Config *config = NULL;
+        _cleanup_strv_free_ char **unreadable = NULL;
+        int r;
+
+        r = config_new(&config);
+        if (r >= 0)
+                r = search_path_list(&config->files, &unreadable);
+        if (r < 0)
+                return r;
+
+        STRV_FOREACH(path, unreadable) {
+                r = complain(config, &config->problems, &(Location) { *path, 0 }, "cannot be listed, expected a directory");
+                if (r < 0)
+                        return r;
+        }
+        STRV_FOREACH(path, config->files) {
+                r = read_file(config, *path);
+                if (r < 0)
+                        return r;
+        }
+
+        r = config_finish(config);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(config);
+        return 0;
+}
+
+int config_problems(const Config *config, const Vm *vm, char ***ret) {
+        char **lists[KEY_MAX + 2] = { config->problems, vm->problems };
+        _cleanup_strv_free_ char **problems = NULL;
+        int r;
+
+        for (int key = 0; key < KEY_MAX; key++)
+                lists[key + 2] = vm->settings.where[key].file ? vm->settings.problems[key] : config->defaults.problems[key];
+
+        for (size_t i = 0; i < ELEMENTSOF(lists); i++)
+                STRV_FOREACH(problem, lists[i]) {
+                        r = strv_extend(&problems, *problem);
+                        if (r < 0)
+                                return r;
+                }
+
+        *ret = TAKE_PTR(problems);
+        return 0;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "macros.h"
+
+/* What the configuration files say, with defaults filled in and every complaint recorded where it belongs. */
+
+typedef enum Key {
+        KEY_DEVICES,
+        KEY_UNLOAD_MODULES,
+        KEY_RETURN,
+        KEY_STOP_UNITS,
+        KEY_START_UNITS,
+        KEY_STOP_USER_UNITS,
+        KEY_SESSIONS,
+        KEY_HOLDERS,
+        KEY_HOLDERS_TIMEOUT,
+        KEY_CONSOLES,
+        KEY_TIMEOUT,
+        KEY_MAX,
+} Key;
+
+typedef union Value {
+        char **list;
+        const char *choice; /* one of the words that the key allows */
+        unsigned seconds;
+} Value;
+
+typedef struct Location {
+        const char *file; /* NULL for nowhere */
+        unsigned line;
+} Location;
+
+/* One set of values: the defaults, or what one VM has of its own. */
+typedef struct Settings {
+        Value values[KEY_MAX];
+        Location where[KEY_MAX];  /* the last assignment; nowhere for a value that is not set */
+        char **problems[KEY_MAX]; /* complaints about the value */
+} Settings;
+
+typedef struct Vm {
+        char *name;
+        Location where; /* its first section */
+        Settings settings;
+        char **problems; /* complaints about the VM that are about no single value */
+} Vm;
+
+typedef struct Config {
+        Settings defaults;
+        Vm **vms; /* in the order of the files */
+        size_t n_vms, vms_allocated;
+        void *vms_by_name; /* of tsearch() */
+        char **files;
+        char **problems; /* complaints that leave no VM as it was meant */
+        bool has_errors;
+        struct {
+                enum { SCOPE_NONE, SCOPE_IGNORED, SCOPE_GPU, SCOPE_HOST, SCOPE_VM } type;
+                Vm *vm;
+        } scope; /* the section that is being read */
+} Config;
+
+/* Reads all configuration files, resolves the devices and checks everything. Complaints are logged and recorded.
+ * Returns 0 with a configuration to be freed, whatever it is worth, or -ENOMEM. */
+int config_load(Config **ret);
+
+/* The parts of config_load(): makes an empty configuration, reads one stream into it, called 'name' in messages, and
+ * completes it. Return 0 or a negative errno. */
+int config_new(Config **ret);
+int config_read(Config *config, FILE *stream, const char *name);
+int config_finish(Config *config);
+
+/* Frees the configuration; NULL is fine. Returns NULL. */
+Config *config_free(Config *config);
+DEFINE_CLEANUP(Config *, config_free)
+#define _cleanup_config_free_ _cleanup_(config_freep)
+
+/* Returns the VM of that name, or NULL. */
+Vm *config_find_vm(const Config *config, const char *name);
+
+/* Returns the value that counts for the VM: its own, or the default. */
+const Value *config_value(const Config *config, const Vm *vm, Key key);
+
+/* Lists every complaint that keeps the VM from being swapped for, NULL if there is none. Returns 0 or -ENOMEM. */
+int config_problems(const Config *config, const Vm *vm, char ***ret);
