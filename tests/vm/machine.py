@@ -53,7 +53,7 @@ class Machine:
         at = self.directory
         return [
             'qemu-system-x86_64', '-name', f'vfio-gpu-lab-{self.profile}', '-nodefaults', '-display', 'none',
-            '-machine', 'q35,accel=tcg,kernel-irqchip=split', '-accel', 'tcg,thread=multi,tb-size=768',
+            '-machine', 'q35,kernel-irqchip=split', '-accel', 'tcg,thread=multi,tb-size=768',
             '-cpu', 'max', '-smp', '2', '-m', '3G',
             '-drive', f'if=pflash,format=raw,readonly=on,file={FIRMWARE}/OVMF_CODE_4M.fd',
             '-drive', f'if=pflash,format=qcow2,file={self.variables}',
@@ -71,7 +71,7 @@ class Machine:
             '-device', 'virtserialport,chardev=first,name=vfio-gpu.first',
             '-chardev', f'socket,id=second,path={at}/second,server=on,wait=off',
             '-device', 'virtserialport,chardev=second,name=vfio-gpu.second',
-            '-device', 'virtio-rng-pci,addr=7.0', '-device', 'usb-ehci,addr=8.0', '-device', 'usb-tablet',
+            '-device', 'virtio-rng-pci,addr=7.0',
             '-serial', f'file:{self.serial_log}', '-qmp', f'unix:{at}/qmp,server=on,wait=off',
             '-pidfile', str(self.pid_file), '-D', str(at / 'qemu.log'),
         ]
@@ -101,16 +101,14 @@ class Machine:
         log = open(self.directory / 'qemu.err', 'wb')
         self._process = subprocess.Popen(self.arguments() + (['-loadvm', snapshot] if snapshot else []),
                                          stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        self._wait_for_socket()
-        self.attach()
+        self._connect()
 
-    def _wait_for_socket(self):
+    def _connect(self):
+        """The monitor's socket appears a moment after the start, and resets a connection when QEMU gives up."""
         deadline = time.monotonic() + 60
         while True:
             try:
-                with socket.socket(socket.AF_UNIX) as probe:
-                    probe.connect(str(self.directory / 'qmp'))
-                return
+                return self.attach()
             except OSError:
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError('QEMU did not start: ' + (self.directory / 'qemu.err').read_text()) from None

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A libvirt guest inside the emulated PC that owns the GPU."""
+
+import shlex
+from xml.sax.saxutils import escape
+
+ROM = '/usr/share/seabios/vgabios-stdvga.bin'
+GPU = ('0000:01:00.0', '0000:01:00.1')
+
+DOMAIN = '''<domain type='qemu'>
+  <name>{name}</name>
+  <memory unit='MiB'>256</memory>
+  <vcpu>1</vcpu>
+  <os>
+    <type arch='x86_64' machine='q35'>hvm</type>
+    <loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>
+    <nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'/>
+  </os>
+  <features><acpi/></features>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <controller type='usb' model='none'/>
+    <input type='keyboard' bus='ps2'/>
+{hostdevs}    <memballoon model='none'/>
+  </devices>
+</domain>
+'''
+
+HOSTDEV = '''    <hostdev mode='subsystem' type='pci' managed='{managed}'>
+      <source><address domain='0x{0}' bus='0x{1}' slot='0x{2}' function='0x{3}'/></source>{rom}
+    </hostdev>
+'''
+
+
+def definition(name='Windows10', managed='no', devices=GPU, rom=ROM):
+    hostdevs = ''
+    for number, device in enumerate(devices):
+        domain, bus, rest = device.split(':')
+        slot, function = rest.split('.')
+        rom_line = f"\n      <rom file='{rom}'/>" if rom and number == 0 else "\n      <rom enabled='no'/>"
+        hostdevs += HOSTDEV.format(domain, bus, slot, function, managed=managed, rom=rom_line)
+    return DOMAIN.format(name=escape(name), hostdevs=hostdevs)
+
+
+def define(pc, name='Windows10', **options):
+    """Defines the guest and starts libvirt's daemon, which otherwise takes seconds at the first command."""
+    pc.put('/run/domain.xml', definition(name, **options))
+    pc.sh('virsh -q define /run/domain.xml')
+
+
+def start(pc, name='Windows10', timeout=120):
+    pc.sh(f'virsh -q start {shlex.quote(name)}', timeout)
+
+
+def destroy(pc, name='Windows10', timeout=120):
+    pc.sh(f'virsh -q destroy {shlex.quote(name)}', timeout)
+
+
+def state(pc, name='Windows10'):
+    return pc.sh(f'virsh -q domstate {shlex.quote(name)}').strip()
+
+
+def type_line(pc, text, name='Windows10'):
+    """Types into the guest's UEFI shell."""
+    keys = {' ': 'KEY_SPACE', '-': 'KEY_MINUS'}
+    codes = ' '.join(keys.get(letter, f'KEY_{letter.upper()}') for letter in text)
+    script = '; '.join(f'virsh -q send-key {shlex.quote(name)} {code}' for code in [*codes.split(), 'KEY_ENTER'])
+    pc.sh(script)
+
+
+def wait_firmware(pc, greeter, timeout=180):
+    """Until the guest's firmware has written text onto the passed-through screen: black, with something on it, and still."""
+    def shows_text(picture):
+        colour, count = picture.background()
+        return colour == b'\0\0\0' and 200 < picture.pixels - count < picture.pixels // 4 and picture.diff(greeter) > 1000
+
+    return pc.wait_screen(shows_text, timeout=timeout)

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The emulated PC as test cases and developers see it."""
+
+import base64
+import os
+import pathlib
+import shlex
+import shutil
+import time
+
+import image
+import payload
+from channel import ChannelTimeout
+from machine import Machine, instance_directory, PAYLOAD_SIZE, QmpError
+
+BOOTED = 'booted'
+READY = 'ready'
+CONFIG = '/etc/vfio-gpu.conf'
+GPU_MODULES = 'bochs qxl virtio_gpu cirrus snd_hda_intel vfio vfio_pci vfio_pci_core vfio_iommu_type1 xhci_pci'.split()
+
+HOST_STATE = r'''
+exec 2>/dev/null
+echo '# pci'
+find /sys/bus/pci/devices/*/ -maxdepth 1 \( -name driver -o -name iommu_group \) -printf '%p %l\n' |
+        sed 's,/sys/bus/pci/devices/,,; s, .*/, ,' | sort
+grep -sH . /sys/bus/pci/devices/*/driver_override | sed 's,/sys/bus/pci/devices/,,'
+echo '# consoles'
+grep -H . /sys/class/vtconsole/*/name /sys/class/vtconsole/*/bind
+echo '# modules'
+cd /sys/module && ls -d ''' + ' '.join(GPU_MODULES) + r'''
+echo '# runtime'
+find /run/vfio-gpu /run/systemd/system /run/systemd/generator* -printf '%p %y %m %l\n' | sort
+echo '# failed'
+systemctl list-units --failed --plain --no-legend --full | cut -d' ' -f1
+echo '# active'
+systemctl list-units --state=active --type=service,target --plain --no-legend --full | cut -d' ' -f1
+echo '# pid1'
+ls /proc/1/fd | wc -l
+'''
+
+
+class CommandFailed(AssertionError):
+    pass
+
+
+class ScreenTimeout(AssertionError):
+    pass
+
+
+class PC:
+    def __init__(self, machine):
+        self.machine = machine
+        self._greeter = None
+
+    # --- life -------------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def open(cls, profile='base', suite='bookworm', name=None, report=print):
+        """A PC with the greeter on its screen and the software not yet installed; boots only if it never did."""
+        built = image.build(suite, report)
+        machine = Machine(built, profile, instance_directory(name or f'{profile}-{suite}-{os.getpid()}'))
+        boot = image.CACHE / 'boots' / f'{profile}-{suite}-{machine.key()}'
+        if not boot.is_dir():
+            _boot_and_save(built, profile, suite, boot, report)
+        machine.create_disks(boot)
+        machine.start(BOOTED)
+        pc = cls(machine)
+        pc.machine.shell.wait_ready(60)
+        return pc
+
+    @classmethod
+    def attach(cls, name):
+        machine = Machine(None, None, instance_directory(name))
+        machine.attach()
+        return cls(machine)
+
+    def close(self):
+        self.machine.stop()
+        self.machine.remove_files()
+
+    def install(self, staging):
+        """Puts the software in and makes this the state that restore() goes back to."""
+        self.update(staging)
+        self.machine.save(READY)
+
+    def update(self, staging):
+        payload.pack(staging, self.machine.payload, PAYLOAD_SIZE)
+        self.sh('''
+            blockdev --flushbufs /dev/vdb
+            mkdir -p /etc/libvirt/hooks
+            tar -xf /dev/vdb -C / --no-overwrite-dir
+            systemctl daemon-reload
+            udevadm control --reload
+            udevadm trigger --settle --subsystem-match=pci
+            systemctl try-restart libvirtd.service virtqemud.service
+            udevadm settle''', timeout=120)
+
+    def restore(self, snapshot=READY):
+        self.machine.load(snapshot)
+        self.machine.shell.wait_ready(30)
+
+    # --- commands -----------------------------------------------------------------------------------------------------
+
+    def run(self, command, timeout=60):
+        """(exit status, output)"""
+        return self.machine.shell.run(command, timeout)
+
+    def sh(self, command, timeout=60):
+        """The output; raises with it where the exit status is not zero."""
+        status, output = self.run(command, timeout)
+        if status:
+            raise CommandFailed(f'exit status {status} from: {command}\n{output}')
+        return output
+
+    def beside(self, command, timeout=60):
+        """As run(), through a second shell: for looking on while the first one is busy."""
+        return self.machine.second_shell.run(command, timeout)
+
+    def wait_until(self, command, timeout=30):
+        """Repeats a shell condition inside the PC until it is true."""
+        self.sh(f'end=$((SECONDS + {int(timeout)})); until {command}\n'
+                'do ((SECONDS < end)) || exit 1; sleep 0.1; done', timeout + 30)
+
+    def put(self, path, text, mode=0o644):
+        data = base64.b64encode(text if isinstance(text, bytes) else text.encode()).decode()
+        where = shlex.quote(str(path))
+        self.sh(f'mkdir -p {shlex.quote(str(pathlib.PurePosixPath(path).parent))} && '
+                f'base64 -d >{where} <<<{data} && chmod {mode:o} {where}')
+
+    def config(self, text):
+        """Writes the configuration and lets the service manager read it."""
+        self.put(CONFIG, text)
+        return self.run('systemctl daemon-reload')
+
+    def qmp(self, command, **arguments):
+        return self.machine.qmp(command, **arguments)
+
+    def journal(self, *arguments):
+        return self.run('journalctl --no-pager -o short-monotonic -b ' + shlex.join(arguments))[1]
+
+    # --- screen -------------------------------------------------------------------------------------------------------
+
+    def screen(self, device='gpu'):
+        return self.machine.screen(device)
+
+    def wait_screen(self, wanted, max_diff=1000, timeout=60, device='gpu'):
+        """Until the screen looks like a picture, or a function of the picture says yes."""
+        matches = wanted if callable(wanted) else lambda picture: picture.diff(wanted) <= max_diff
+        deadline = time.monotonic() + timeout
+        while True:
+            picture = self._screen_or_none(device)
+            if picture and matches(picture):
+                return picture
+            if time.monotonic() > deadline:
+                raise ScreenTimeout(f'the screen did not become what was waited for within {timeout} s')
+            time.sleep(0.1)
+
+    def wait_still(self, seconds=1.5, timeout=60, device='gpu'):
+        """Until something is on the screen and stays as it is."""
+        last, since = None, 0
+
+        def is_still(picture):
+            nonlocal last, since
+            now = time.monotonic()
+            if last is None or picture.diff(last) > 0 or picture.is_plain():
+                last, since = picture, now
+            return now - since >= seconds
+
+        return self.wait_screen(is_still, timeout=timeout, device=device)
+
+    def _screen_or_none(self, device):
+        try:
+            return self.screen(device)
+        except (QmpError, ValueError, OSError):
+            return None
+
+    # --- the host as a whole --------------------------------------------------------------------------------------------
+
+    def host_state(self):
+        """Everything that a swap and back must leave as it was, as lists of lines by topic."""
+        state, topic = {}, None
+        for line in self.sh(HOST_STATE).splitlines():
+            if line.startswith('# '):
+                topic = state.setdefault(line[2:], [])
+            else:
+                topic.append(line)
+        return state
+
+    def keep_evidence(self, directory):
+        """Everything that helps to understand a failure, each as far as it can still be had."""
+        directory = pathlib.Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        commands = {
+            'journal.txt': 'journalctl --no-pager -o short-monotonic -b',
+            'dmesg.txt': 'dmesg',
+            'libvirt.txt': 'tail -n 200 /var/log/libvirt/qemu/*.log',
+            'state.txt': HOST_STATE + '\nsystemctl list-jobs; ps axfww',
+            'units.txt': "systemctl list-units --all --no-pager 'vfio-gpu*' '*libvirt*' 'display-manager*'",
+            'blocked.txt': 'for p in $(ps axo pid,stat | awk \'$2 ~ /^D/ {print $1}\'); do head -v /proc/$p/comm /proc/$p/stack; done',
+        }
+        for name, command in commands.items():
+            try:
+                text = self.beside(command, 20)[1]
+            except (ChannelTimeout, OSError) as error:
+                text = f'not available: {error}\n'
+            (directory / name).write_text(text)
+        picture = self._screen_or_none('gpu')
+        if picture:
+            picture.save_png(directory / 'screen.png')
+        for name in ('transcript', 'serial.log', 'qemu.err', 'qemu.log'):
+            if (self.machine.directory / name).exists():
+                shutil.copy(self.machine.directory / name, directory / name)
+
+
+def _boot_and_save(built, profile, suite, boot, report):
+    """The machine's directory is renamed when the saved boot is complete, so that half of one is never used."""
+    report(f'booting the {profile} PC for the first time')
+    started = time.monotonic()
+    scratch = boot.with_name(f'{boot.name}.tmp{os.getpid()}')
+    machine = Machine(built, profile, scratch)
+    try:
+        machine.create_disks()
+        machine.start()
+        pc = PC(machine)
+        try:
+            machine.shell.wait_ready(180)
+            machine.second_shell.wait_ready(30)
+            pc.wait_until('pgrep -f /usr/sbin/lightdm-gtk-greeter >/dev/null', 120)
+            pc.run('systemctl is-system-running --wait; udevadm settle', 120)
+            pc.wait_still(timeout=90).save_png(scratch / 'greeter.png')
+            report(f'greeter after {time.monotonic() - started:.0f} s')
+            machine.save(BOOTED)
+        except BaseException:
+            pc.keep_evidence(image.CACHE / 'artifacts' / f'boot-{profile}-{suite}')
+            raise
+        finally:
+            machine.stop()
+        scratch.rename(boot)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
