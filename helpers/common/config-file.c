@@ -17,6 +17,7 @@ typedef struct Reader {
         FILE *stream;
         char *text;       /* the line as it stands in the file */
         size_t allocated;
+        const char *line;  /* what of it is not blank */
         char *section;
         bool passing_over; /* what is below a bad section */
         bool unanswered;   /* inih has a line and made nothing of it yet */
@@ -26,8 +27,10 @@ typedef struct Reader {
         int error;
 } Reader;
 
-static void report(Reader *r, ConfigEventType type, const char *problem) {
+static void report(Reader *r, ConfigEventType type, const char *key, const char *value, const char *problem) {
         r->event.type = type;
+        r->event.key = key;
+        r->event.value = value;
         r->event.problem = problem;
         if (r->error == 0)
                 r->error = r->handler(&r->event, r->userdata);
@@ -56,25 +59,27 @@ static char *find_section_end(char *text) {
 }
 
 /* inih cuts names of sections at 49 characters and says nothing about empty ones. */
-static void open_section(Reader *r, char *text) {
-        char *end = find_section_end(text);
+static int open_section(Reader *r, const char *text) {
+        _cleanup_free_ char *head = strdup(text);
+        char *end;
 
-        r->passing_over = !end;
-        if (end)
-                *end = 0;
-        else
-                text[strcspn(text, "]")] = 0;
+        if (!head)
+                return -ENOMEM;
+        end = find_section_end(head) ?: head + strcspn(head, "]");
+        r->passing_over = !find_section_end(head);
+        *end = 0;
 
         free(r->section);
-        r->section = strdup(strip(text + 1));
-        if (!r->section) {
-                r->error = -ENOMEM;
-                return;
-        }
+        r->event.section = r->section = strdup(strip(head + 1));
+        if (!r->section)
+                return -ENOMEM;
 
-        r->event.section = r->section;
-        report(r, end ? CONFIG_SECTION : CONFIG_BAD_SECTION,
-               end ? NULL : "is no section: expected [GPU], [Host] or [VM NAME] and nothing behind it");
+        if (r->passing_over)
+                report(r, CONFIG_BAD_SECTION, NULL, text,
+                       "is no head of a section: expected [GPU], [Host] or [VM NAME] and nothing behind it");
+        else
+                report(r, CONFIG_SECTION, NULL, NULL, NULL);
+        return r->error;
 }
 
 /* Returns what inih gets to see of the line: nothing of what it would misunderstand. */
@@ -83,7 +88,7 @@ static const char *filter_line(Reader *r, size_t length) {
         char *text = r->text;
 
         if (memchr(text, 0, length)) {
-                report(r, CONFIG_BAD_LINE, "contains a zero byte: expected text");
+                report(r, CONFIG_BAD_LINE, NULL, NULL, "contains a zero byte: expected text");
                 return "";
         }
         if (r->event.line == 1 && startswith(text, bom))
@@ -91,8 +96,9 @@ static const char *filter_line(Reader *r, size_t length) {
 
         /* Leading blanks would make it a continuation of the line before. */
         text = strip(text);
+        r->line = text;
         if (*text == '[')
-                open_section(r, text);
+                r->error = open_section(r, text);
         if (!*text || strchr("[#;", *text) || r->passing_over)
                 return "";
 
@@ -111,7 +117,7 @@ static char *next_line(char *buffer, int size, void *userdata) {
         ssize_t n;
 
         if (r->unanswered)
-                report(r, CONFIG_BAD_LINE, "is no assignment: expected Key=Value");
+                report(r, CONFIG_BAD_LINE, NULL, r->line, "is no assignment: expected Key=Value");
         r->unanswered = false;
         if (r->error < 0)
                 return NULL;
@@ -126,8 +132,9 @@ static char *next_line(char *buffer, int size, void *userdata) {
         r->event.line++;
         text = filter_line(r, (size_t) n);
         if (strlen(text) + 3 > (size_t) size) {
-                report(r, CONFIG_BAD_LINE, "is too long: expected fewer than 190 bytes; a list can be given in several "
-                                           "assignments of the same key");
+                report(r, CONFIG_BAD_LINE, NULL, NULL,
+                       "is too long: expected at most 190 bytes; a list can be given in several assignments of the "
+                       "same key");
                 text = "";
         }
 
@@ -144,14 +151,11 @@ static int handle_pair(void *userdata, _unused_ const char *section, const char 
         Reader *r = userdata;
 
         /* inih takes the ':' in an address for a '=' as well. */
-        if (!*key || !value || r->text[strcspn(r->text, "=:")] != '=')
+        if (!*key || !value || r->line[strcspn(r->line, "=:")] != '=')
                 return 1;
 
         r->unanswered = false;
-        r->event.key = key;
-        r->event.value = value;
-        report(r, CONFIG_ASSIGNMENT, NULL);
-        r->event.key = r->event.value = NULL;
+        report(r, CONFIG_ASSIGNMENT, key, value, NULL);
         return 1;
 }
 

@@ -16,7 +16,8 @@ typedef struct ConfigEvent {
         unsigned line;
         const char *section; /* NULL before the first one; of a bad section what there is of its name */
         const char *key, *value;
-        const char *problem; /* of bad ones: a sentence that says what was expected */
+        const char *problem; /* of bad ones: what is wrong and what was expected, as the end of a sentence about the text
+                              * in 'value', or about the line if that is NULL */
 } ConfigEvent;
 
 /* Gets one event; the strings, 'file' apart, are valid during the call only. Returns 0, or a negative errno that ends

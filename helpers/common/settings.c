@@ -169,8 +169,8 @@ static int unknown_section(Config *config, const char *section, const Location *
         config->scope.type = SCOPE_IGNORED;
         near = nearest_name(word, names, ELEMENTSOF(names));
         if (!near)
-                return complain(config, NULL, where, "unknown section [%s], expected [GPU], [Host] or [VM NAME]", section);
-        return complain(config, NULL, where, "unknown section [%s], did you mean [%s%s]?", section, near,
+                return complain(config, NULL, where, "unknown section [%s] (expected [GPU], [Host] or [VM NAME])", section);
+        return complain(config, NULL, where, "unknown section [%s] (did you mean [%s%s]?)", section, near,
                         streq(near, "VM") ? section[n] ? section + n : " NAME" : "");
 }
 
@@ -199,14 +199,16 @@ static int bad_section(Config *config, const ConfigEvent *event, const Location 
         if (r < 0)
                 return r;
         return complain(config, config->scope.type == SCOPE_VM ? &config->scope.vm->problems : &config->problems,
-                        where, "\"[%s\" %s", event->section, event->problem);
+                        where, "\"%s\" %s", event->value, event->problem);
 }
 
 static int bad_line(Config *config, const ConfigEvent *event, const Location *where) {
-        if (config->scope.type == SCOPE_IGNORED)
-                return complain(config, NULL, where, "this line %s", event->problem);
-        return complain(config, config->scope.type == SCOPE_VM ? &config->scope.vm->problems : &config->problems,
-                        where, "this line %s", event->problem);
+        char ***list = config->scope.type == SCOPE_IGNORED ? NULL :
+                       config->scope.type == SCOPE_VM ? &config->scope.vm->problems : &config->problems;
+
+        if (event->value)
+                return complain(config, list, where, "\"%s\" %s", event->value, event->problem);
+        return complain(config, list, where, "this line %s", event->problem);
 }
 
 static int unknown_key(Config *config, const ConfigEvent *event, const Location *where) {
@@ -221,9 +223,9 @@ static int unknown_key(Config *config, const ConfigEvent *event, const Location 
                 names[i] = key_table[i].name;
         near = nearest_name(event->key, names, KEY_MAX);
         if (near)
-                return complain(config, NULL, where, "unknown key %s= in [%s], did you mean %s=?", event->key,
+                return complain(config, NULL, where, "unknown key %s= in [%s] (did you mean %s=?)", event->key,
                                 event->section, near);
-        return complain(config, NULL, where, "unknown key %s= in [%s], see vfio-gpu.conf(5)", event->key, event->section);
+        return complain(config, NULL, where, "unknown key %s= in [%s] (see vfio-gpu.conf(5))", event->key, event->section);
 }
 
 static int set_value(Config *config, Settings *settings, int key, const char *text, const Location *where) {
@@ -289,7 +291,15 @@ static int read_file(Config *config, const char *path) {
         _cleanup_fclose_ FILE *stream = NULL;
         _cleanup_free_ char *problem = NULL;
         const Location where = { path, 0 };
+        _cleanup_free_ char *printable = text_printable(path);
         int r;
+
+        if (!printable)
+                return -ENOMEM;
+        /* SourcePath= names the file, and a line break in it would begin another setting. */
+        if (!streq(printable, path))
+                return complain(config, &config->problems, &where, "refused, its name is no plain text: expected UTF-8 "
+                                "without control characters");
 
         r = config_file_open(path, &stream, &problem);
         if (r == -EINVAL)
@@ -305,6 +315,13 @@ static int read_file(Config *config, const char *path) {
 
 const Value *config_value(const Config *config, const Vm *vm, Key key) {
         return vm->settings.where[key].file ? &vm->settings.values[key] : &config->defaults.values[key];
+}
+
+/* Returns the complaints about the value that counts for the VM, and about its own ones that do not count any more. */
+static char **value_problems(const Config *config, const Vm *vm, Key key) {
+        if (vm->settings.problems[key] || vm->settings.where[key].file)
+                return vm->settings.problems[key];
+        return config->defaults.problems[key];
 }
 
 /* Puts the functions in place of what Devices= says. */
@@ -333,7 +350,7 @@ static int check_vm(Config *config, Vm *vm) {
         char **stop = config_value(config, vm, KEY_STOP_UNITS)->list;
         int r;
 
-        if (wait >= limit) {
+        if (wait >= limit && !value_problems(config, vm, KEY_HOLDERS_TIMEOUT) && !value_problems(config, vm, KEY_TIMEOUT)) {
                 r = complain(config, &vm->problems, &vm->where,
                              "VM \"%s\": HoldersTimeoutSec= is %us, but TimeoutSec= ends the step after %us: expected "
                              "the first to be shorter", vm->name, wait, limit);
@@ -423,7 +440,7 @@ int config_problems(const Config *config, const Vm *vm, char ***ret) {
         int r;
 
         for (int key = 0; key < KEY_MAX; key++)
-                lists[key + 2] = vm->settings.where[key].file ? vm->settings.problems[key] : config->defaults.problems[key];
+                lists[key + 2] = value_problems(config, vm, (Key) key);
 
         for (size_t i = 0; i < ELEMENTSOF(lists); i++)
                 STRV_FOREACH(problem, lists[i]) {

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "log.h"
+#include "plan.h"
+#include "strv.h"
+#include "unit-name.h"
+#include "vfio-gpuctl.h"
+
+/* Prints words behind a label, nothing for none. */
+static int print_words(const char *label, char *const *words) {
+        _cleanup_free_ char *joined = strv_join(words, " ");
+
+        if (!joined)
+                return -ENOMEM;
+        if (words)
+                (void) printf("%s%s\n", label, joined);
+        return 0;
+}
+
+static int print_step(const Plan *plan, size_t i) {
+        const Step *step = &plan->steps[i];
+        bool beside = i > 0 && plan->steps[i - 1].rank == step->rank;
+        int r;
+
+        (void) printf("  %s %s: %s, within %us\n", beside ? "beside that," : i > 0 ? "then" : "first",
+                      step->name, step->title, plan->timeout);
+        r = print_words("      stops  ", step->conflicts);
+        if (r >= 0)
+                r = print_words("      start  ", step->start);
+        if (r >= 0)
+                r = print_words("      undo   ", step->stop);
+        return r;
+}
+
+static int print_plan(const Plan *plan, const Vm *vm) {
+        int r;
+
+        (void) printf("VM %s, from %s:%u\n", plan->vm, vm->where.file, vm->where.line);
+        if (plan->problems) {
+                (void) printf("  systemctl start vfio-gpu@%s is refused:\n", plan->escaped);
+                STRV_FOREACH(problem, plan->problems)
+                        (void) printf("      %s\n", *problem);
+                return 0;
+        }
+
+        r = print_words("  hands over ", plan->functions);
+        (void) printf("  systemctl start 'vfio-gpu@%s' checks, records, and starts the steps:\n", plan->escaped);
+        if (r >= 0)
+                r = print_words("      start  ", plan->entry);
+        for (size_t i = 0; i < plan->n_steps && r >= 0; i++)
+                r = print_step(plan, i);
+        if (r >= 0)
+                (void) printf("  systemctl stop 'vfio-gpu@%s', or a step that fails, undoes them in reverse\n",
+                              plan->escaped);
+        return r;
+}
+
+/* Returns 1 for a plan that would run, 0 for one that is refused, or a negative errno. */
+static int plan_one(const Config *config, const Vm *vm) {
+        _cleanup_plan_ Plan plan = { 0 };
+        int r;
+
+        r = plan_make(config, vm, &plan);
+        if (r >= 0)
+                r = print_plan(&plan, vm);
+        return r < 0 ? r : !plan.problems;
+}
+
+/* Finds a VM by its name, or by the name as it is in units. */
+static const Vm *find_vm(const Config *config, const char *name) {
+        _cleanup_free_ char *unescaped = NULL;
+        const Vm *vm = config_find_vm(config, name);
+
+        return vm || vm_name_unescape(name, &unescaped) < 0 ? vm : config_find_vm(config, unescaped);
+}
+
+int verb_plan(int argc, char *argv[]) {
+        _cleanup_config_free_ Config *config = NULL;
+        const Vm *vm = NULL;
+        bool refused = false;
+
+        if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
+                log_error("expected: plan [VM]");
+                return EXIT_USAGE;
+        }
+        if (config_load(&config) < 0)
+                return log_oom(), EXIT_REFUSED;
+
+        if (argc == 2) {
+                vm = find_vm(config, argv[1]);
+                if (!vm) {
+                        log_error("no section [VM %s] in vfio-gpu.conf or its drop-ins.", argv[1]);
+                        return EXIT_REFUSED;
+                }
+        }
+
+        for (size_t i = 0; i < config->n_vms; i++) {
+                int r = !vm || vm == config->vms[i] ? plan_one(config, config->vms[i]) : 1;
+
+                if (r < 0)
+                        return log_oom(), EXIT_REFUSED;
+                refused = refused || r == 0;
+        }
+        return refused || (!vm && config->has_errors) ? EXIT_REFUSED : EXIT_SUCCESS;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "log.h"
+#include "root.h"
+#include "text.h"
+#include "vfio-gpuctl.h"
+
+static const struct {
+        const char *name;
+        int (*run)(int argc, char *argv[]);
+        const char *help;
+} verbs[] = {
+        { "plan", verb_plan, "plan [VM]         Show what a swap does, step by step" },
+};
+
+static int usage(FILE *f) {
+        (void) fprintf(f, "Usage: %s VERB …\n\n", program_invocation_short_name);
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                (void) fprintf(f, "  %s\n", verbs[i].help);
+        (void) fprintf(f, "  --help            Show this text\n"
+                          "  --version         Show the version\n\n"
+                          "See vfio-gpu.conf(5) and vfio-gpu@.service(8).\n");
+        return f == stdout ? EXIT_SUCCESS : EXIT_USAGE;
+}
+
+static int unknown_verb(const char *verb) {
+        const char *names[ELEMENTSOF(verbs)], *near;
+
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                names[i] = verbs[i].name;
+        near = nearest_name(verb, names, ELEMENTSOF(names));
+        if (near)
+                log_error("unknown verb \"%s\", did you mean %s?", verb, near);
+        else
+                log_error("unknown verb \"%s\", see %s --help.", verb, program_invocation_short_name);
+        return EXIT_USAGE;
+}
+
+int main(int argc, char *argv[]) {
+        root_set(getenv("VFIO_GPU_ROOT"));
+
+        if (argc < 2)
+                return usage(stderr);
+        if (streq(argv[1], "--help") || streq(argv[1], "-h"))
+                return usage(stdout);
+        if (streq(argv[1], "--version"))
+                return printf("vfio-gpuctl " VERSION "\n") < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                if (streq(argv[1], verbs[i].name))
+                        return verbs[i].run(argc - 1, argv + 1);
+        return unknown_verb(argv[1]);
+}

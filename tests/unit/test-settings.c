@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "log.h"
+#include "plan.h"
+#include "root.h"
+#include "settings.h"
+#include "strv.h"
+#include "tap.h"
+
+/* The last line that was logged. */
+static char *logged;
+
+static void remember(_unused_ int level, _unused_ int error, _unused_ const LogSubject *subject, const char *text) {
+        free(logged);
+        logged = strdup(text);
+}
+
+static Config *parse(const char *text) {
+        _cleanup_fclose_ FILE *f = fmemopen((void *) text, strlen(text), "r");
+        Config *config = NULL;
+
+        free(logged);
+        logged = NULL;
+        ok(config_new(&config) == 0);
+        ok(f && config_read(config, f, "f") == 0);
+        ok(config_finish(config) == 0);
+        return config;
+}
+
+static void list_is(const Config *config, const char *vm, Key key, const char *expected) {
+        const Vm *found = config_find_vm(config, vm);
+        _cleanup_free_ char *joined = NULL;
+
+        if (!ok(found != NULL))
+                return;
+        joined = strv_join(config_value(config, found, key)->list, " ");
+        is(joined, expected);
+}
+
+static size_t n_problems(const Config *config, const char *vm) {
+        const Vm *found = config_find_vm(config, vm);
+        _cleanup_strv_free_ char **problems = NULL;
+
+        return found && config_problems(config, found, &problems) == 0 ? strv_length(problems) : SIZE_MAX;
+}
+
+static void test_defaults(void) {
+        _cleanup_config_free_ Config *config = parse("[VM a]\nDevices=01:00.0\n");
+        const Vm *vm = config_find_vm(config, "a");
+
+        ok(!logged && !config->has_errors);
+        if (!ok(vm && config->n_vms == 1))
+                return;
+        list_is(config, "a", KEY_DEVICES, "0000:01:00.0");
+        list_is(config, "a", KEY_STOP_UNITS, "display-manager.service");
+        list_is(config, "a", KEY_START_UNITS, "");
+        list_is(config, "a", KEY_UNLOAD_MODULES, "auto");
+        is(config_value(config, vm, KEY_RETURN)->choice, "rebind");
+        is(config_value(config, vm, KEY_SESSIONS)->choice, "end");
+        is(config_value(config, vm, KEY_HOLDERS)->choice, "refuse");
+        is(config_value(config, vm, KEY_CONSOLES)->choice, "auto");
+        ok(config_value(config, vm, KEY_HOLDERS_TIMEOUT)->seconds == 15);
+        ok(config_value(config, vm, KEY_TIMEOUT)->seconds == 90);
+        ok(!config_find_vm(config, "b"));
+}
+
+static void test_lists(void) {
+        _cleanup_config_free_ Config *config = parse(
+                "[VM a]\nDevices=01:00.0\nDevices=01:00.1\n"
+                "[VM b]\nStopUnits=\n"
+                "[VM c]\nStopUnits=x.service\nStopUnits=\nStopUnits=y.service z.service\nStopUnits=y.service\n"
+                "[VM d]\nUnloadModules=nvidia nvidia_drm\nUnloadModules=i2c-nvidia-gpu\n"
+                "[VM e]\nUnloadModules=nvidia\nUnloadModules=no\n"
+                "[VM f]\nUnloadModules=no\nUnloadModules=nvidia\n"
+                "[VM a]\nStartUnits=sshd.service\n"
+                "[GPU]\nDevices=02:00.0\n[Host]\nStopUnits=a.service\nStopUnits=b.service\n");
+
+        ok(!config->has_errors && config->n_vms == 6);
+        list_is(config, "a", KEY_DEVICES, "0000:01:00.0 0000:01:00.1");
+        list_is(config, "a", KEY_STOP_UNITS, "a.service b.service");
+        list_is(config, "a", KEY_START_UNITS, "sshd.service");
+        list_is(config, "b", KEY_DEVICES, "0000:02:00.0");
+        list_is(config, "b", KEY_STOP_UNITS, "");
+        list_is(config, "c", KEY_STOP_UNITS, "y.service z.service");
+        list_is(config, "d", KEY_UNLOAD_MODULES, "nvidia nvidia_drm i2c-nvidia-gpu");
+        list_is(config, "e", KEY_UNLOAD_MODULES, "no");
+        list_is(config, "f", KEY_UNLOAD_MODULES, "nvidia");
+}
+
+static void test_words(void) {
+        _cleanup_config_free_ Config *config = parse(
+                "[GPU]\nDevices=01:00.0\nReturn=rescan\n[VM a]\nReturn=rebind\n[VM b]\nReturn=rebind\nReturn=\n"
+                "HoldersTimeoutSec=1500ms\nTimeoutSec=2min\n");
+
+        is(config_value(config, config_find_vm(config, "a"), KEY_RETURN)->choice, "rebind");
+        is(config_value(config, config_find_vm(config, "b"), KEY_RETURN)->choice, "rescan");
+        ok(config_value(config, config_find_vm(config, "b"), KEY_HOLDERS_TIMEOUT)->seconds == 2);
+        ok(config_value(config, config_find_vm(config, "b"), KEY_TIMEOUT)->seconds == 120);
+}
+
+/* A complaint about VM "bad" leaves VM "good" alone. */
+static void complains(const char *assignment, const char *expected) {
+        _cleanup_config_free_ Config *config = NULL;
+        _cleanup_free_ char *text = NULL;
+
+        if (asprintf(&text, "[VM good]\nDevices=01:00.0\n[VM bad]\nDevices=01:00.0\n%s\n", assignment) < 0)
+                return;
+        config = parse(text);
+        is(logged, expected);
+        ok(config->has_errors);
+        ok(n_problems(config, "good") == 0);
+        ok(n_problems(config, "bad") == 1);
+}
+
+static void test_complaints(void) {
+        complains("Devices=01:00.9", "f:5: Devices=: \"01:00.9\" is no PCI address: expected one like 0000:01:00.0 or "
+                                     "01:00.0, or auto.");
+        complains("Devices=01:00.0", "f:5: Devices=: 0000:01:00.0 is listed twice.");
+        complains("Devices=", "f:5: Devices=: no function to hand over is left, expected auto or addresses.");
+        complains("StopUnits=gdm", "f:5: StopUnits=: \"gdm\" does not end like a unit's name (.service, .socket, .timer, "
+                                   "…): expected names like display-manager.service.");
+        complains("StopUnits=vfio-gpu@a.service",
+                  "f:5: StopUnits=: \"vfio-gpu@a.service\" is a unit of the swap itself: expected other ones.");
+        complains("UnloadModules=auto nvidia", "f:5: UnloadModules=: \"auto\" is no name of a module: expected names like "
+                                               "nvidia_drm, or auto or no alone.");
+        complains("UnloadModules=../x", "f:5: UnloadModules=: \"../x\" is no name of a module: expected names like "
+                                        "nvidia_drm, or auto or no alone.");
+        complains("Return=Rebind", "f:5: Return=: \"Rebind\" is not known: expected rebind or rescan.");
+        complains("Holders=ask", "f:5: Holders=: \"ask\" is not known: expected refuse, terminate or kill.");
+        complains("TimeoutSec=infinity", "f:5: TimeoutSec=: \"infinity\" is no time span: expected one like 90, 90s or "
+                                         "1min 30s, since every step has an end.");
+        complains("TimeoutSec=0", "f:5: TimeoutSec=: \"0\" is too short: expected at least 1 second.");
+        complains("TimeoutSec=2d", "f:5: TimeoutSec=: \"2d\" is too long: expected at most one day.");
+        complains("HoldersTimeoutSec=90", "f:3: VM \"bad\": HoldersTimeoutSec= is 90s, but TimeoutSec= ends the step after "
+                                          "90s: expected the first to be shorter.");
+        complains("StartUnits=display-manager.service",
+                  "f:3: VM \"bad\": display-manager.service is in StopUnits= and in StartUnits=: expected one of them.");
+        complains("nonsense", "f:5: \"nonsense\" is no assignment: expected Key=Value.");
+        complains("Return=\x1b[31m", "f:5: Return=: \"\\x1b[31m\" is not known: expected rebind or rescan.");
+}
+
+static void warns(const char *text, const char *expected) {
+        _cleanup_config_free_ Config *config = parse(text);
+
+        is(logged, expected);
+        ok(!config->has_errors);
+}
+
+static void test_warnings(void) {
+        warns("[GPU]\nDevice=auto\n", "f:2: unknown key Device= in [GPU] (did you mean Devices=?), ignoring.");
+        warns("[GPU]\nStopUnits=\n", "f:2: StopUnits= does not belong into [GPU] but into [Host] or [VM NAME], ignoring.");
+        warns("[Host]\nColour=red\n", "f:2: unknown key Colour= in [Host] (see vfio-gpu.conf(5)), ignoring.");
+        warns("[Hots]\nStopUnits=\n", "f:1: unknown section [Hots] (did you mean [Host]?), ignoring.");
+        warns("[vm Win 10]\nDevices=x\n", "f:1: unknown section [vm Win 10] (did you mean [VM Win 10]?), ignoring.");
+        warns("[Vm]\n", "f:1: unknown section [Vm] (did you mean [VM NAME]?), ignoring.");
+        warns("[Windows10]\nnonsense\n", "f:2: \"nonsense\" is no assignment: expected Key=Value, ignoring.");
+}
+
+static void test_scopes(void) {
+        _cleanup_config_free_ Config *shared = parse("[GPU]\nDevices=x\n[VM a]\n[VM b]\nDevices=01:00.0\n"),
+                                     *nameless = parse("A=b\n[VM a]\nDevices=01:00.0\n"),
+                                     *torn = parse("[VM a\nDevices=01:00.0\n[VM b]\nDevices=01:00.0\n"),
+                                     *torn_host = parse("[Host\nStopUnits=\n[VM b]\nDevices=01:00.0\n"),
+                                     *bad_names = parse("[VM]\n[VM ..]\n[VM a/b]\nDevices=x\n[VM c]\nDevices=01:00.0\n");
+
+        ok(n_problems(shared, "a") == 1 && n_problems(shared, "b") == 0);
+        ok(n_problems(nameless, "a") == 1);
+        ok(n_problems(torn, "a") >= 1 && n_problems(torn, "b") == 0);
+        ok(n_problems(torn_host, "b") == 1);
+        ok(bad_names->has_errors && bad_names->n_vms == 1 && n_problems(bad_names, "c") == 0);
+}
+
+static void test_plan(void) {
+        _cleanup_config_free_ Config *config = parse(
+                "[VM My VM]\nDevices=01:00.0\nStopUserUnits=plasma*\nUnloadModules=a b\nReturn=rescan\n"
+                "[VM keep]\nDevices=01:00.0\nConsoles=keep\n[VM bad]\nSessions=x\n");
+        _cleanup_plan_ Plan plan = { 0 }, keep = { 0 }, bad = { 0 };
+        _cleanup_free_ char *entry = NULL, *unbind = NULL, *back = NULL;
+
+        ok(plan_make(config, config->vms[0], &plan) == 0);
+        ok(plan_make(config, config->vms[1], &keep) == 0);
+        ok(plan_make(config, config->vms[2], &bad) == 0);
+        if (!ok(plan.n_steps == 5 && keep.n_steps == 4 && bad.n_steps == 0))
+                return;
+
+        is(plan.escaped, "My\\x20VM");
+        entry = strv_join(plan.entry + 1, " ");
+        is(entry, "start --vm=My\\x20VM --stop-unit=display-manager.service --stop-user-unit=plasma* 0000:01:00.0");
+        is(plan.steps[3].unit, "vfio-gpu-unbind@My\\x20VM.service");
+        unbind = strv_join(plan.steps[3].start + 1, " ");
+        is(unbind, "start --vm=My\\x20VM --unload-modules=a,b --holders-timeout=15 0000:01:00.0");
+        back = strv_join(plan.steps[3].stop + 1, " ");
+        is(back, "stop --vm=My\\x20VM --return=rescan");
+        ok(!plan.steps[1].stop);
+        is(keep.steps[2].name, "unbind");
+        is(bad.entry[1], "refuse");
+        ok(strv_length(bad.entry) == 2 + strv_length(bad.problems));
+}
+
+int main(void) {
+        log_set_sink(remember);
+        root_set("/nonexistent");
+        test_defaults();
+        test_lists();
+        test_words();
+        test_complaints();
+        test_warnings();
+        test_scopes();
+        test_plan();
+        free(logged);
+        return tap_done();
+}
