@@ -6,7 +6,7 @@
 /* A list of strings: an array that ends with NULL. NULL itself is the empty list. */
 
 #define STRV_FOREACH(s, list) for (char **s = (list); s && *s; s++)
-#define STRV_MAKE(...) ((char *[]){ __VA_ARGS__, NULL })
+#define STRV_MAKE(...) ((char **) (const char *[]){ __VA_ARGS__, NULL })
 
 /* Frees the list and its strings; NULL is fine. Returns NULL. */
 char **strv_free(char **list);

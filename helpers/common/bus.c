@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <poll.h>
+
+#include "bus.h"
+#include "clock.h"
+#include "log.h"
+#include "strv.h"
+
+#define SYSTEMD "org.freedesktop.systemd1"
+#define SYSTEMD_PATH "/org/freedesktop/systemd1"
+#define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
+
+struct Manager {
+        sd_bus *bus;
+        char **jobs; /* object paths of those not ended yet */
+        bool failed; /* one of them ended in another way than "done" */
+};
+
+/* A job can end before the answer to our own call has told which it is, so every one that ended is noted. */
+static int on_job_removed(sd_bus_message *message, void *userdata, _unused_ sd_bus_error *error) {
+        const char *path, *unit, *result;
+        Manager *m = userdata;
+        uint32_t id;
+
+        if (sd_bus_message_read(message, "uoss", &id, &path, &unit, &result) < 0)
+                return 0;
+
+        for (char **job = m->jobs; job && *job; job++)
+                if (streq(*job, path)) {
+                        m->failed = m->failed || !streq(result, "done");
+                        free(*job);
+                        do
+                                job[0] = job[1];
+                        while (*job++);
+                        break;
+                }
+        return 0;
+}
+
+static int connect_to(const char *address, sd_bus **ret) {
+        _cleanup_bus_ sd_bus *bus = NULL;
+        int r;
+
+        if (!address)
+                return sd_bus_open_system(ret);
+
+        r = sd_bus_new(&bus);
+        if (r >= 0)
+                r = sd_bus_set_address(bus, address);
+        if (r >= 0)
+                r = sd_bus_set_bus_client(bus, true);
+        if (r >= 0)
+                r = sd_bus_start(bus);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(bus);
+        return 0;
+}
+
+int manager_open(const char *address, Manager **ret) {
+        _cleanup_manager_ Manager *m = NULL;
+        int r;
+
+        m = calloc(1, sizeof(Manager));
+        if (!m)
+                return log_oom();
+
+        r = connect_to(address, &m->bus);
+        if (r >= 0)
+                r = sd_bus_match_signal(m->bus, NULL, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "JobRemoved",
+                                        on_job_removed, m);
+        if (r >= 0)
+                r = sd_bus_call_method(m->bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "Subscribe", NULL, NULL, NULL);
+        if (r < 0)
+                return log_error_errno(r, "cannot reach the service manager over D-Bus: %m; is dbus.service running?");
+
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+Manager *manager_close(Manager *m) {
+        sd_bus_flush_close_unref(m->bus);
+        strv_free(m->jobs);
+        free(m);
+        return NULL;
+}
+
+sd_bus *manager_bus(Manager *m) {
+        return m->bus;
+}
+
+static int load_unit(Manager *m, const char *unit, char **ret_path) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        const char *path;
+        int r;
+
+        r = sd_bus_call_method(m->bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "LoadUnit", NULL, &reply, "s", unit);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "o", &path);
+        if (r < 0)
+                return r;
+
+        *ret_path = strdup(path);
+        return *ret_path ? 0 : -ENOMEM;
+}
+
+int manager_unit_string(Manager *m, const char *unit, const char *interface, const char *property, char **ret) {
+        _cleanup_free_ char *path = NULL, *full = NULL;
+        int r;
+
+        r = load_unit(m, unit, &path);
+        if (r < 0)
+                return r;
+        if (asprintf(&full, SYSTEMD ".%s", interface) < 0) {
+                full = NULL;
+                return -ENOMEM;
+        }
+        return sd_bus_get_property_string(m->bus, SYSTEMD, path, full, property, NULL, ret);
+}
+
+int manager_unit_runs(Manager *m, const char *unit) {
+        _cleanup_free_ char *state = NULL;
+        int r;
+
+        r = manager_unit_string(m, unit, "Unit", "ActiveState", &state);
+        return r < 0 ? r : streq(state, "active") || streq(state, "activating") || streq(state, "reloading");
+}
+
+int manager_unit_left(Manager *m, const char *unit, uint64_t *ret) {
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = load_unit(m, unit, &path);
+        return r < 0 ? r : sd_bus_get_property_trivial(m->bus, SYSTEMD, path, SYSTEMD ".Unit",
+                                                       "ActiveExitTimestampMonotonic", NULL, 't', ret);
+}
+
+int manager_list_units(Manager *m, char *const *states, char *const *patterns, char ***ret) {
+        _cleanup_message_ sd_bus_message *call = NULL, *reply = NULL;
+        _cleanup_strv_free_ char **units = NULL;
+        const char *unit;
+        int r;
+
+        r = sd_bus_message_new_method_call(m->bus, &call, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                                           "ListUnitsByPatterns");
+        if (r >= 0)
+                r = sd_bus_message_append_strv(call, (char **) states);
+        if (r >= 0)
+                r = sd_bus_message_append_strv(call, (char **) patterns);
+        if (r >= 0)
+                r = sd_bus_call(m->bus, call, 0, NULL, &reply);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(reply, 'a', "(ssssssouso)");
+        if (r < 0)
+                return r;
+
+        while ((r = sd_bus_message_read(reply, "(ssssssouso)", &unit, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                                        NULL)) > 0) {
+                r = strv_extend(&units, unit);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(units);
+        return 0;
+}
+
+int manager_queue(Manager *m, const char *method, const char *unit, sd_bus_error *error) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        const char *job;
+        int r;
+
+        r = sd_bus_call_method(m->bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, method, error, &reply, "ss", unit,
+                               "replace");
+        if (r < 0)
+                return sd_bus_error_has_name(error, "org.freedesktop.systemd1.TransactionIsDestructive") ||
+                        sd_bus_error_has_name(error, "org.freedesktop.systemd1.NoSuchUnit") ? 0 : r;
+
+        r = sd_bus_message_read(reply, "o", &job);
+        if (r >= 0)
+                r = strv_extend(&m->jobs, job);
+        return r < 0 ? r : 1;
+}
+
+/* Waits for the next message. Returns 0, or a negative errno as manager_wait() does. */
+static int wait_for_message(Manager *m, int interrupt, uint64_t deadline) {
+        struct pollfd fds[] = {
+                { .fd = sd_bus_get_fd(m->bus), .events = POLLIN },
+                { .fd = interrupt, .events = POLLIN },
+        };
+        int r;
+
+        r = poll(fds, ELEMENTSOF(fds), deadline == UINT64_MAX ? -1 : clock_left(deadline));
+        if (r < 0)
+                return errno == EINTR ? 0 : -errno;
+        if (fds[1].revents)
+                return -EINTR;
+        return r == 0 ? -ETIMEDOUT : 0;
+}
+
+int manager_wait(Manager *m, int interrupt, uint64_t deadline) {
+        int r;
+
+        while (m->jobs && *m->jobs) {
+                r = sd_bus_process(m->bus, NULL);
+                if (r == 0)
+                        r = wait_for_message(m, interrupt, deadline);
+                if (r < 0)
+                        return r;
+        }
+
+        r = m->failed;
+        m->failed = false;
+        return r;
+}
+
+int manager_reset_failed(Manager *m, const char *unit) {
+        return sd_bus_call_method(m->bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "ResetFailedUnit", NULL, NULL, "s",
+                                  unit);
+}
+
+bool manager_is_stopping(Manager *m) {
+        _cleanup_free_ char *state = NULL;
+
+        return sd_bus_get_property_string(m->bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "SystemState", NULL,
+                                          &state) >= 0 && streq(state, "stopping");
+}
+
+int manager_reload(Manager *m) {
+        return sd_bus_call_method(m->bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "Reload", NULL, NULL, NULL);
+}

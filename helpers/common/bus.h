@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "macros.h"
+
+#define _cleanup_bus_ _cleanup_(sd_bus_flush_close_unrefp)
+#define _cleanup_message_ _cleanup_(sd_bus_message_unrefp)
+#define _cleanup_bus_error_ _cleanup_(sd_bus_error_free)
+
+/* The service manager, and the jobs that it has been asked for. */
+typedef struct Manager Manager;
+
+/* Connects to the service manager: the system's, or with an address the one of a user on that bus. Returns 0, or a
+ * negative errno after it logged why. */
+int manager_open(const char *address, Manager **ret);
+Manager *manager_close(Manager *m);
+DEFINE_CLEANUP(Manager *, manager_close)
+#define _cleanup_manager_ _cleanup_(manager_closep)
+
+/* Returns the connection, for calls to others on the same bus. */
+sd_bus *manager_bus(Manager *m);
+
+/* Reads a string property of a unit, "" where the unit has none. Returns 0 with a string to be freed, or a negative
+ * errno. */
+int manager_unit_string(Manager *m, const char *unit, const char *interface, const char *property, char **ret);
+
+/* Returns 1 if the unit is active or on its way to that, 0 if not, or a negative errno. */
+int manager_unit_runs(Manager *m, const char *unit);
+
+/* Reads when the unit was last active, on the monotonic clock in microseconds; 0 for never. Returns 0 or an errno. */
+int manager_unit_left(Manager *m, const char *unit, uint64_t *ret);
+
+/* Lists the loaded units that match one of the patterns and are in one of the states (NULL: in any). Returns 0 or a
+ * negative errno. */
+int manager_list_units(Manager *m, char *const *states, char *const *patterns, char ***ret);
+
+/* Asks for a job ("StartUnit", "StopUnit") and remembers it for manager_wait(). 'error' receives the manager's answer.
+ * Returns 1, 0 where there is nothing to do since the manager stops or knows no such unit, or a negative errno. */
+int manager_queue(Manager *m, const char *method, const char *unit, sd_bus_error *error);
+
+/* Waits until every job that manager_queue() asked for has ended, or until 'interrupt' (a descriptor, or -1) becomes
+ * readable, or the deadline (of the monotonic clock, in microseconds; UINT64_MAX for none) has passed. Returns 0 if all of them are done, 1 if one ended in
+ * another way, -EINTR, -ETIMEDOUT, or another negative errno. */
+int manager_wait(Manager *m, int interrupt, uint64_t deadline);
+
+/* Forgets that a unit failed. Returns 0 or a negative errno. */
+int manager_reset_failed(Manager *m, const char *unit);
+
+/* Returns whether the machine is going down. */
+bool manager_is_stopping(Manager *m);
+
+/* Has the manager read all units again. Returns 0 or a negative errno. */
+int manager_reload(Manager *m);

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "function.h"
+#include "log.h"
+#include "pci.h"
+#include "root.h"
+#include "state.h"
+#include "strv.h"
+
+#define RECORD "functions"
+/* Stands for an empty word in the record. */
+#define NOTHING "-"
+
+void functions_free(Function *functions) {
+        for (Function *f = functions; f && f->address; f++) {
+                free(f->address);
+                free(f->driver);
+                free(f->module);
+                free(f->override);
+        }
+        free(functions);
+}
+
+static int read_module(const char *driver, char **ret) {
+        _cleanup_free_ char *path = root_path("/sys/bus/pci/drivers/%s/module", driver);
+        int r;
+
+        if (!path)
+                return -ENOMEM;
+
+        r = read_link_name(path, ret);
+        if (r != -ENOENT)
+                return r;
+        *ret = strdup("");
+        return *ret ? 0 : -ENOMEM;
+}
+
+static int function_read(const char *address, Function *f) {
+        _cleanup_free_ char *drm = NULL;
+        int r;
+
+        f->address = strdup(address);
+        if (!f->address)
+                return -ENOMEM;
+
+        r = pci_read_link(address, "driver", &f->driver);
+        if (r > 0)
+                r = read_module(f->driver, &f->module);
+        else if (r == 0) {
+                f->driver = strdup("");
+                f->module = strdup("");
+                if (!f->driver || !f->module)
+                        return -ENOMEM;
+        }
+        if (r >= 0)
+                r = pci_read_override(address, &f->override);
+        if (r < 0)
+                return r;
+
+        drm = pci_path(address, "drm");
+        f->drm = drm && path_exists(drm);
+        return 0;
+}
+
+int functions_read(char *const *addresses, Function **ret) {
+        _cleanup_functions_free_ Function *functions = NULL;
+        size_t n = 0;
+        int r;
+
+        functions = calloc(strv_length(addresses) + 1, sizeof(Function));
+        if (!functions)
+                return log_oom();
+
+        for (; addresses && *addresses; addresses++) {
+                r = function_read(*addresses, functions + n++);
+                if (r < 0)
+                        return log_full(LOG_ERR, r, &(LogSubject) { .function = *addresses },
+                                        "cannot read the state of %s: %m; is it still on the bus (lspci -s %s)?",
+                                        *addresses, *addresses);
+        }
+
+        *ret = TAKE_PTR(functions);
+        return 0;
+}
+
+int functions_save(int state, const Function *functions) {
+        _cleanup_strv_free_ char **lines = NULL;
+        int r;
+
+        for (const Function *f = functions; f->address; f++) {
+                r = strv_extendf(&lines, "%s %s %s %s %s", f->address, *f->driver ? f->driver : NOTHING,
+                                 *f->module ? f->module : NOTHING, *f->override ? f->override : NOTHING,
+                                 f->drm ? "drm" : NOTHING);
+                if (r < 0)
+                        return r;
+        }
+        return state_write(state, RECORD, lines);
+}
+
+int functions_forget(int state) {
+        return state_remove(state, RECORD);
+}
+
+static char *recorded(const char *word) {
+        return strdup(streq(word, NOTHING) ? "" : word);
+}
+
+static int function_parse(const char *line, Function *f) {
+        _cleanup_strv_free_ char **words = NULL;
+        int r;
+
+        r = strv_split(line, " ", &words);
+        if (r < 0)
+                return r;
+        if (strv_length(words) != 5)
+                return -EBADMSG;
+
+        r = pci_address_parse(words[0], &f->address);
+        if (r < 0)
+                return r == -EINVAL ? -EBADMSG : r;
+
+        f->driver = recorded(words[1]);
+        f->module = recorded(words[2]);
+        f->override = recorded(words[3]);
+        f->drm = streq(words[4], "drm");
+        if (!f->driver || !f->module || !f->override)
+                return -ENOMEM;
+        return strchr(f->driver, '/') || strchr(f->module, '/') || strchr(f->override, '/') ? -EBADMSG : 0;
+}
+
+int functions_load(int state, Function **ret) {
+        _cleanup_functions_free_ Function *functions = NULL;
+        _cleanup_strv_free_ char **lines = NULL;
+        int r;
+
+        r = state_read(state, RECORD, &lines);
+        if (r < 0)
+                return r;
+
+        functions = calloc(strv_length(lines) + 1, sizeof(Function));
+        if (!functions)
+                return -ENOMEM;
+
+        for (size_t i = 0; lines && lines[i]; i++) {
+                r = function_parse(lines[i], functions + i);
+                if (r < 0)
+                        return r;
+        }
+
+        *ret = TAKE_PTR(functions);
+        return 0;
+}
+
+int function_unbind(const char *address) {
+        int r = pci_write(address, "driver/unbind", address);
+
+        /* No driver, or it let go in the same moment. */
+        return (r == -ENOENT || r == -ENODEV) && pci_exists(address) ? 0 : r;
+}
+
+int function_set_override(const char *address, const char *driver) {
+        /* An empty string would be no write at all: the kernel clears it at a newline. */
+        return pci_write(address, "driver_override", *driver ? driver : "\n");
+}
+
+int function_is_driven_by(const char *address, const char *driver) {
+        _cleanup_free_ char *current = NULL;
+        int r;
+
+        r = pci_read_link(address, "driver", &current);
+        return r <= 0 ? r : streq(current, driver);
+}
+
+int function_bind(const char *address, const char *driver) {
+        _cleanup_free_ char *probe = NULL;
+        int r;
+
+        r = function_is_driven_by(address, driver);
+        if (r != 0)
+                return r < 0 ? r : 0;
+
+        r = function_set_override(address, driver);
+        if (r < 0)
+                return r;
+
+        probe = root_path("/sys/bus/pci/drivers_probe");
+        if (!probe)
+                return -ENOMEM;
+
+        /* The write succeeds when no driver matched, too: only the link tells. */
+        r = write_attribute(probe, address);
+        if (r < 0)
+                return r;
+        r = function_is_driven_by(address, driver);
+        return r < 0 ? r : r == 0 ? -ENXIO : 0;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "macros.h"
+
+/* One PCI function as it was before the swap touched it, and the way back to that. */
+typedef struct Function {
+        char *address;
+        char *driver;   /* "" where none was bound */
+        char *module;   /* the driver's kernel module, "" where it is built in */
+        char *override; /* driver_override, "" where none was set */
+        bool drm;       /* a DRM device belonged to it */
+} Function;
+
+#define VFIO_DRIVER "vfio-pci"
+
+/* Frees an array that ends with an entry without an address. */
+void functions_free(Function *functions);
+DEFINE_CLEANUP(Function *, functions_free)
+#define _cleanup_functions_free_ _cleanup_(functions_freep)
+
+/* Looks at the functions as they are now. Returns 0 with an array, or a negative errno after it logged why. */
+int functions_read(char *const *addresses, Function **ret);
+
+/* Keeps the functions in the record of a swap. Returns 0 or a negative errno. */
+int functions_save(int state, const Function *functions);
+
+/* Forgets them. Returns 0 or a negative errno. */
+int functions_forget(int state);
+
+/* Reads them back. Returns 0, -ENOENT where there is no record, -EBADMSG where it cannot be read, or another errno. */
+int functions_load(int state, Function **ret);
+
+/* Takes the function from its driver, whatever that is. Returns 0 also where none is bound, or a negative errno. */
+int function_unbind(const char *address);
+
+/* Sets driver_override; "" clears it. Returns 0 or a negative errno. */
+int function_set_override(const char *address, const char *driver);
+
+/* Makes the kernel bind the function to 'driver' and to no other, and looks whether it did. Leaves driver_override at
+ * that driver. Returns 0, -ENXIO where the driver did not take it, or another negative errno. */
+int function_bind(const char *address, const char *driver);
+
+/* Returns 1 if the function is driven by 'driver', 0 if not, or a negative errno. */
+int function_is_driven_by(const char *address, const char *driver);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <sys/types.h>
+
+#include "macros.h"
+
+/* A process that has a device node of the GPU open. */
+typedef struct Holder {
+        pid_t pid;
+        char *name; /* of the process */
+        char *unit; /* that it belongs to, "" if none */
+        char *node; /* "/dev/dri/card0" */
+} Holder;
+
+/* Frees an array of n entries. */
+void holders_free(Holder *holders, size_t n);
+
+/* Collects the device nodes ("/dev/…") of everything that hangs on the functions: DRM, frame buffer, sound, I2C, and
+ * for the NVIDIA driver its own. Returns 0 or a negative errno. */
+int nodes_of_functions(char *const *functions, char ***ret);
+
+/* Collects the nodes through which a VM holds the functions: the IOMMU groups' and the VFIO devices'. Returns 0 or a
+ * negative errno. */
+int nodes_of_vfio(char *const *functions, char ***ret);
+
+/* Looks which processes have one of the nodes open. PID 1 and logind do not count on DRM nodes, which they keep for the
+ * sessions and which no driver minds. Returns 0 or a negative errno. */
+int holders_find(char *const *nodes, Holder **ret, size_t *ret_n);
+
+/* Returns "Xorg (pid 812, lightdm.service) on /dev/dri/card0, …", to be freed, or NULL without memory. */
+char *holders_describe(const Holder *holders, size_t n);
+
+/* Waits until a holder ends or closes one of the nodes, 'timeout_msec' at most (-1: for ever). Both can be missed in the
+ * moment between looking and waiting, so callers look again after a while whatever comes. Returns 0 or an errno. */
+int holders_wait(char *const *nodes, const Holder *holders, size_t n, int timeout_msec);

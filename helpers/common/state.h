@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "macros.h"
+
+/* What a swap has changed and has to undo: one directory a VM below /run/vfio-gpu, one file of lines a step. A record is
+ * always written before the change that it describes, so that whatever is interrupted can be undone. */
+#define STATE_DIRECTORY "/run/vfio-gpu"
+
+/* Opens the directory of a VM (its escaped name); 'create' makes it. Returns a descriptor, -ENOENT where there is none,
+ * or another negative errno. Links are not followed. */
+int state_open(const char *vm, bool create);
+
+/* Writes a record at once and in whole, replacing an older one. Returns 0 or a negative errno. */
+int state_write(int state, const char *record, char *const *lines);
+
+/* Reads a record. Returns 0 with the lines, -ENOENT where there is none, or another negative errno. */
+int state_read(int state, const char *record, char ***ret);
+
+/* Removes a record; that there is none is fine. Returns 0 or a negative errno. */
+int state_remove(int state, const char *record);
+
+/* Removes the directory of a VM and every record in it; that there is none is fine. Returns 0 or a negative errno. */
+int state_discard(const char *vm);

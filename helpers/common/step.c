@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <getopt.h>
+
+#include "journal.h"
+#include "pci.h"
+#include "step.h"
+#include "strv.h"
+#include "unit-name.h"
+
+enum {
+        ARG_VM = 0x100,
+        ARG_STOP_UNIT,
+        ARG_START_UNIT,
+        ARG_STOP_USER_UNIT,
+        ARG_SESSIONS,
+        ARG_HOLDERS,
+        ARG_HOLDERS_TIMEOUT,
+        ARG_UNLOAD_MODULES,
+        ARG_RETURN,
+};
+
+static const struct option options[] = {
+        { "vm", required_argument, NULL, ARG_VM },
+        { "stop-unit", required_argument, NULL, ARG_STOP_UNIT },
+        { "start-unit", required_argument, NULL, ARG_START_UNIT },
+        { "stop-user-unit", required_argument, NULL, ARG_STOP_USER_UNIT },
+        { "sessions", required_argument, NULL, ARG_SESSIONS },
+        { "holders", required_argument, NULL, ARG_HOLDERS },
+        { "holders-timeout", required_argument, NULL, ARG_HOLDERS_TIMEOUT },
+        { "unload-modules", required_argument, NULL, ARG_UNLOAD_MODULES },
+        { "return", required_argument, NULL, ARG_RETURN },
+        { NULL },
+};
+
+/* Returns the index of 'word' in the list, or -EINVAL. */
+static int parse_word(const char *word, char *const *words) {
+        for (int i = 0; words[i]; i++)
+                if (streq(word, words[i]))
+                        return i;
+        return -EINVAL;
+}
+
+static int parse_vm(const char *s, Step *step) {
+        int r;
+
+        r = vm_name_unescape(s, &step->vm_name);
+        if (r < 0)
+                return r;
+        step->vm = s;
+        return vm_name_problem(step->vm_name) ? -EINVAL : 0;
+}
+
+static int parse_seconds(const char *s, unsigned *ret) {
+        unsigned long n;
+        char *end;
+
+        errno = 0;
+        n = strtoul(s, &end, 10);
+        if (errno || end == s || *end || *s < '0' || *s > '9' || n > UINT32_MAX / 1000)
+                return -EINVAL;
+        *ret = (unsigned) n;
+        return 0;
+}
+
+static int parse_unload_modules(const char *s, Step *step) {
+        step->unload_auto = streq(s, "auto");
+        if (step->unload_auto || streq(s, "no"))
+                return 0;
+        return strv_split(s, ",", &step->unload_modules);
+}
+
+static int parse_option(int c, const char *value, Step *step) {
+        int r;
+
+        switch (c) {
+        case ARG_VM:
+                return parse_vm(value, step);
+        case ARG_STOP_UNIT:
+                return strv_extend(&step->stop_units, value);
+        case ARG_START_UNIT:
+                return strv_extend(&step->start_units, value);
+        case ARG_STOP_USER_UNIT:
+                return strv_extend(&step->stop_user_units, value);
+        case ARG_SESSIONS:
+                r = parse_word(value, STRV_MAKE("keep", "end"));
+                step->end_sessions = r == 1;
+                return r;
+        case ARG_HOLDERS:
+                r = parse_word(value, STRV_MAKE("refuse", "terminate", "kill"));
+                step->holders = r < 0 ? HOLDERS_POLICY_REFUSE : (HoldersPolicy) r;
+                return r;
+        case ARG_HOLDERS_TIMEOUT:
+                return parse_seconds(value, &step->holders_timeout);
+        case ARG_UNLOAD_MODULES:
+                return parse_unload_modules(value, step);
+        case ARG_RETURN:
+                r = parse_word(value, STRV_MAKE("rebind", "rescan"));
+                step->rescan = r == 1;
+                return r;
+        default:
+                return -EINVAL;
+        }
+}
+
+static int parse_functions(char **words, Step *step) {
+        int r = 0;
+
+        STRV_FOREACH(word, words) {
+                char *address = NULL;
+
+                r = pci_address_parse(*word, &address);
+                if (r < 0)
+                        return log_error_errno(r, "'%s' is not the address of a PCI function", *word);
+                r = strv_consume(&step->functions, address);
+                if (r < 0)
+                        return log_oom();
+        }
+        return r;
+}
+
+static int parse_command_line(int argc, char **argv, Step *step) {
+        int c, r;
+
+        while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+                if (c == '?')
+                        return -EINVAL;
+                r = parse_option(c, optarg, step);
+                if (r == -ENOMEM)
+                        return log_oom();
+                if (r < 0)
+                        return log_error_errno(r, "'%s' is not a value of that option", optarg);
+        }
+        if (!step->vm || optind >= argc) {
+                (void) fprintf(stderr, "Usage: %s start|stop --vm=VM [OPTION...] [FUNCTION...]\n"
+                               "Run by the units of vfio-gpu@.service(8), not by hand.\n",
+                               program_invocation_short_name);
+                return -EINVAL;
+        }
+        return parse_functions(argv + optind + 1, step);
+}
+
+int step_main(int argc, char **argv, const StepVerbs *verbs) {
+        Step step = {};
+        StepVerb verb;
+        int r;
+
+        r = parse_command_line(argc, argv, &step);
+        if (r >= 0) {
+                journal_open(step.vm_name);
+                r = parse_word(argv[optind], STRV_MAKE("start", "stop"));
+                verb = r == 1 ? verbs->stop : verbs->start;
+                if (r < 0)
+                        log_error("'%s' is neither start nor stop", argv[optind]);
+        }
+        if (r >= 0)
+                r = verb && verb(&step) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        else
+                r = 2;
+
+        free(step.vm_name);
+        strv_free(step.stop_units);
+        strv_free(step.start_units);
+        strv_free(step.stop_user_units);
+        strv_free(step.unload_modules);
+        strv_free(step.functions);
+        return r;
+}

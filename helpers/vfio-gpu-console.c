@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The step that takes the kernel's text consoles and the firmware's frame buffer off the GPU. */
+
+#include <ctype.h>
+
+#include "log.h"
+#include "pci.h"
+#include "root.h"
+#include "state.h"
+#include "step.h"
+#include "strv.h"
+
+#define VTCONSOLES "/sys/class/vtconsole"
+#define PLATFORM "/sys/bus/platform"
+
+/* What was unbound: "console NAME", since numbers change, and "firmware DRIVER DEVICE". */
+#define RECORD "consoles"
+
+static int read_attribute_of(const char *directory, const char *name, const char *attribute, char **ret) {
+        _cleanup_free_ char *path = root_path("%s/%s/%s", directory, name, attribute);
+
+        return path ? read_text_file(path, 4096, ret) : -ENOMEM;
+}
+
+/* Returns whether the console draws on frame buffers: "(M) frame buffer device". */
+static bool is_framebuffer_console(const char *console, char **ret_name) {
+        return read_attribute_of(VTCONSOLES, console, "name", ret_name) >= 0 && strstr(*ret_name, "frame buffer");
+}
+
+static bool is_bound(const char *console) {
+        _cleanup_free_ char *bound = NULL;
+
+        return read_attribute_of(VTCONSOLES, console, "bind", &bound) >= 0 && streq(bound, "1");
+}
+
+static int bind_console(const char *console, bool bind) {
+        _cleanup_free_ char *path = root_path(VTCONSOLES "/%s/bind", console);
+
+        return path ? write_attribute(path, bind ? "1" : "0") : -ENOMEM;
+}
+
+/* Says of every frame buffer whether it is the GPU's or another device's. With one of each, the kernel itself moves the
+ * consoles to the other when the driver of this one goes. */
+static int look_at_framebuffers(char *const *functions, bool *ret_ours, bool *ret_others) {
+        _cleanup_strv_free_ char **names = NULL;
+        _cleanup_free_ char *graphics = root_path("/sys/class/graphics");
+        int r;
+
+        *ret_ours = *ret_others = false;
+        r = graphics ? list_directory(graphics, &names) : -ENOMEM;
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+
+        STRV_FOREACH(name, names) {
+                _cleanup_free_ char *link = NULL, *device = NULL;
+
+                if (!startswith(*name, "fb") || !isdigit((unsigned char) (*name)[2]))
+                        continue;
+                link = root_path("/sys/class/graphics/%s/device", *name);
+                if (!link)
+                        return -ENOMEM;
+                if (read_link_name(link, &device) >= 0 && strv_contains(functions, device))
+                        *ret_ours = true;
+                else
+                        *ret_others = true;
+        }
+        return 0;
+}
+
+/* Returns whether one of the function's memory regions covers the address. */
+static bool covers(const char *function, unsigned long long address) {
+        _cleanup_free_ char *resource = NULL;
+        unsigned long long begin, end;
+
+        if (pci_read(function, "resource", &resource) < 0)
+                return false;
+        for (const char *line = resource; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+                if (sscanf(line, "%llx %llx", &begin, &end) == 2 && end > begin && address >= begin && address <= end)
+                        return true;
+        return false;
+}
+
+/* Returns whether the frame buffer that the firmware left lies in the GPU's memory; the kernel calls it BOOTFB. */
+static bool firmware_is_on(char *const *functions) {
+        _cleanup_free_ char *path = root_path("/proc/iomem"), *iomem = NULL;
+        _cleanup_strv_free_ char **lines = NULL;
+        unsigned long long begin;
+
+        if (!path || read_text_file(path, 1024 * 1024, &iomem) < 0 || strv_split(iomem, "\n", &lines) < 0)
+                return false;
+
+        STRV_FOREACH(line, lines)
+                if (endswith(*line, ": BOOTFB") && sscanf(*line, "%llx-", &begin) == 1)
+                        for (char *const *f = functions; f && *f; f++)
+                                if (covers(*f, begin))
+                                        return true;
+        return false;
+}
+
+static int find_firmware(char *const *functions, char ***record) {
+        _cleanup_strv_free_ char **devices = NULL;
+        _cleanup_free_ char *path = root_path(PLATFORM "/devices");
+        int r;
+
+        if (!firmware_is_on(functions))
+                return 0;
+
+        r = path ? list_directory(path, &devices) : -ENOMEM;
+        STRV_FOREACH(device, devices) {
+                _cleanup_free_ char *link = NULL, *driver = NULL;
+
+                if (r < 0 || !strstr(*device, "-framebuffer"))
+                        continue;
+                link = root_path(PLATFORM "/devices/%s/driver", *device);
+                if (!link)
+                        return -ENOMEM;
+                if (read_link_name(link, &driver) >= 0)
+                        r = strv_extendf(record, "firmware %s %s", driver, *device);
+        }
+        return r;
+}
+
+static int find_consoles(char *const *functions, char ***record) {
+        _cleanup_strv_free_ char **consoles = NULL;
+        _cleanup_free_ char *path = root_path(VTCONSOLES);
+        bool ours, others;
+        int r;
+
+        r = look_at_framebuffers(functions, &ours, &others);
+        if (r < 0 || !ours || others)
+                return r;
+
+        r = path ? list_directory(path, &consoles) : -ENOMEM;
+        STRV_FOREACH(console, consoles) {
+                _cleanup_free_ char *name = NULL;
+
+                if (r >= 0 && is_framebuffer_console(*console, &name) && is_bound(*console))
+                        r = strv_extendf(record, "console %s", name);
+        }
+        return r;
+}
+
+/* Binds or unbinds every frame buffer console of that name. */
+static int switch_console(const char *wanted, bool bind) {
+        _cleanup_strv_free_ char **consoles = NULL;
+        _cleanup_free_ char *path = root_path(VTCONSOLES);
+        int r;
+
+        r = path ? list_directory(path, &consoles) : -ENOMEM;
+        STRV_FOREACH(console, consoles) {
+                _cleanup_free_ char *name = NULL;
+
+                if (r < 0 || !is_framebuffer_console(*console, &name) || !streq(name, wanted) || is_bound(*console) == bind)
+                        continue;
+                r = bind_console(*console, bind);
+                if (r >= 0)
+                        log_debug("%s console '%s' (%s)", bind ? "bound" : "unbound", name, *console);
+        }
+        return r;
+}
+
+static int switch_firmware(const char *driver_and_device, bool bind) {
+        _cleanup_strv_free_ char **words = NULL;
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = strv_split(driver_and_device, " ", &words);
+        if (r < 0)
+                return r;
+        if (strv_length(words) != 2 || strchr(words[0], '/'))
+                return -EBADMSG;
+
+        path = root_path(PLATFORM "/drivers/%s/%s", words[0], bind ? "bind" : "unbind");
+        r = path ? write_attribute(path, words[1]) : -ENOMEM;
+        /* Gone for good is no fault: a driver that took the GPU in the meantime removes the device. */
+        return r == -ENODEV || r == -ENOENT ? 0 : r;
+}
+
+static int switch_all(char *const *record, bool bind) {
+        int r = 0;
+
+        for (; record && *record; record++) {
+                const char *console = startswith(*record, "console "), *firmware = startswith(*record, "firmware ");
+                int k = console ? switch_console(console, bind) : firmware ? switch_firmware(firmware, bind) : -EBADMSG;
+
+                if (k < 0)
+                        r = log_error_errno(k, "cannot %s %s: %m", bind ? "give back" : "unbind", *record);
+                if (k < 0 && !bind)
+                        return r;
+        }
+        return r;
+}
+
+static int start(const Step *step) {
+        _cleanup_strv_free_ char **record = NULL;
+        _cleanup_close_ int state = -1;
+        int r;
+
+        r = find_consoles(step->functions, &record);
+        if (r >= 0)
+                r = find_firmware(step->functions, &record);
+        if (r < 0)
+                return log_error_errno(r, "cannot look at the consoles of the GPU: %m");
+        if (!record)
+                return 0;
+
+        state = state_open(step->vm, true);
+        r = state < 0 ? state : state_write(state, RECORD, record);
+        if (r < 0)
+                return log_error_errno(r, "cannot write " STATE_DIRECTORY "/%s/" RECORD ": %m", step->vm);
+        return switch_all(record, false);
+}
+
+static int stop(const Step *step) {
+        _cleanup_strv_free_ char **record = NULL;
+        _cleanup_close_ int state = -1;
+        int r;
+
+        state = state_open(step->vm, false);
+        r = state < 0 ? state : state_read(state, RECORD, &record);
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0)
+                return log_error_errno(r, "cannot read " STATE_DIRECTORY "/%s/" RECORD ": %m", step->vm);
+
+        r = switch_all(record, true);
+        return r < 0 ? r : state_remove(state, RECORD);
+}
+
+int main(int argc, char **argv) {
+        return step_main(argc, argv, &(StepVerbs) { .start = start, .stop = stop });
+}

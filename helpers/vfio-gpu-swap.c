@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What vfio-gpu@.service runs: checks while the desktop is still up, notes what runs, and has the service manager do
+ * the swap; afterwards waits until the host has its GPU and its desktop back. */
+
+#include <signal.h>
+#include <sys/signalfd.h>
+
+#include "bus.h"
+#include "check.h"
+#include "clock.h"
+#include "function.h"
+#include "holders.h"
+#include "journal.h"
+#include "messages.h"
+#include "pin.h"
+#include "record.h"
+#include "root.h"
+#include "state.h"
+#include "step.h"
+#include "strv.h"
+#include "user-units.h"
+
+/* How long a display manager may take to start before nobody waits for it any longer. */
+#define DESKTOP_TIMEOUT (90 * USEC_PER_SEC)
+
+#define RUNNING_STATES STRV_MAKE("active", "activating", "deactivating", "reloading")
+
+static int steps_in_states(Manager *m, const char *vm, char *const *states, char ***ret) {
+        _cleanup_strv_free_ char **patterns = NULL;
+        int r;
+
+        r = strv_extendf(&patterns, "vfio-gpu-*@%s.service", vm);
+        if (r >= 0)
+                r = strv_extendf(&patterns, "vfio-gpu@%s.target", vm);
+        /* The patterns are globs, in which the backslash of an escaped name has to be escaped again. */
+        STRV_FOREACH(pattern, patterns) {
+                char *plain = r >= 0 ? malloc(2 * strlen(*pattern) + 1) : NULL, *p = plain;
+
+                if (!plain)
+                        return -ENOMEM;
+                for (const char *c = *pattern; *c; c++) {
+                        if (*c == '\\')
+                                *p++ = '\\';
+                        *p++ = *c;
+                }
+                *p = 0;
+                free(*pattern);
+                *pattern = plain;
+        }
+        return r < 0 ? r : manager_list_units(m, states, patterns, ret);
+}
+
+static int check(Manager *m, const Step *step) {
+        _cleanup_strv_free_ char **findings = NULL, **units = NULL;
+        int r;
+
+        r = strv_copy(step->stop_units, &units);
+        STRV_FOREACH(unit, step->start_units)
+                if (r >= 0)
+                        r = strv_extend(&units, *unit);
+        if (r >= 0)
+                r = check_run(m, &(Check) { .functions = step->functions, .units = units }, &findings);
+        if (r < 0)
+                return log_error_errno(r, "cannot check whether the swap can be made: %m; nothing was changed");
+
+        STRV_FOREACH(finding, findings)
+                (void) log_full(LOG_ERR, 0, &(LogSubject) { .id = MESSAGE_REFUSED }, "%s; nothing was changed", *finding);
+        return findings ? -ECANCELED : 0;
+}
+
+/* Returns 1 if the other swap has one of our functions, 0 if not, or a negative errno. */
+static int shares_function(const char *other, char *const *functions) {
+        _cleanup_functions_free_ Function *theirs = NULL;
+        _cleanup_close_ int state = -1;
+        int r;
+
+        state = state_open(other, false);
+        r = state < 0 ? state : functions_load(state, &theirs);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+
+        for (const Function *f = theirs; f->address; f++)
+                if (strv_contains(functions, f->address))
+                        return 1;
+        return 0;
+}
+
+static int refuse_running(const char *other, const Step *step) {
+        _cleanup_strv_free_ char **nodes = NULL;
+        _cleanup_free_ char *who = NULL;
+        Holder *holders = NULL;
+        size_t n = 0;
+        int r;
+
+        r = nodes_of_vfio(step->functions, &nodes);
+        if (r >= 0)
+                r = holders_find(nodes, &holders, &n);
+        who = n > 0 ? holders_describe(holders, n) : NULL;
+        holders_free(holders, n);
+        if (r < 0)
+                return log_error_errno(r, "cannot find out whether VM %s still has the GPU: %m; nothing was changed", other);
+        return n == 0 ? 0 : log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_REFUSED },
+                                     "VM %s has the GPU and still runs: %s; end it first; nothing was changed", other, who);
+}
+
+/* Gives back what other VMs were handed and do not use any more. */
+static int take_over(Manager *m, const Step *step) {
+        _cleanup_free_ char *path = root_path(STATE_DIRECTORY);
+        _cleanup_strv_free_ char **others = NULL;
+        int r;
+
+        r = path ? list_directory(path, &others) : -ENOMEM;
+        if (r < 0)
+                return r == -ENOENT ? 0 : log_error_errno(r, "cannot look for other swaps: %m; nothing was changed");
+
+        STRV_FOREACH(other, others) {
+                _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+                _cleanup_free_ char *unit = NULL;
+
+                if (streq(*other, step->vm) || shares_function(*other, step->functions) <= 0)
+                        continue;
+                r = refuse_running(*other, step);
+                if (r < 0)
+                        return r;
+                if (asprintf(&unit, "vfio-gpu@%s.service", *other) < 0)
+                        return log_oom();
+
+                log_info("VM %s was handed the GPU and does not use it: taking it back first", *other);
+                r = manager_queue(m, "StopUnit", unit, &error);
+                if (r < 0)
+                        return log_error_errno(r, "cannot stop %s: %s; nothing was changed", unit, error.message);
+                r = manager_wait(m, -1, UINT64_MAX);
+                if (r < 0)
+                        return log_error_errno(r, "cannot wait for %s: %m", unit);
+        }
+        return 0;
+}
+
+static int note_running(Manager *m, const Step *step, int state) {
+        _cleanup_strv_free_ char **running = NULL;
+        int r = 0;
+
+        STRV_FOREACH(unit, step->stop_units) {
+                r = manager_unit_runs(m, *unit);
+                if (r > 0)
+                        r = strv_extend(&running, *unit);
+                if (r < 0)
+                        break;
+        }
+        if (r >= 0)
+                r = state_write(state, RECORD_STOPPED, running);
+        return r < 0 ? log_error_errno(r, "cannot note what runs in " STATE_DIRECTORY "/%s: %m; nothing was changed",
+                                       step->vm) : 0;
+}
+
+/* What an earlier attempt left in "systemctl --failed" would be taken for this one's. */
+static void forget_failures(Manager *m, const char *vm) {
+        _cleanup_strv_free_ char **failed = NULL;
+
+        (void) steps_in_states(m, vm, STRV_MAKE("failed"), &failed);
+        STRV_FOREACH(unit, failed)
+                (void) manager_reset_failed(m, *unit);
+}
+
+/* The reason is what the failed step said last. */
+static int report_failure(Manager *m, const Step *step) {
+        _cleanup_strv_free_ char **failed = NULL;
+        LogSubject subject = { .id = MESSAGE_SWAP_FAILED };
+
+        (void) steps_in_states(m, step->vm, STRV_MAKE("failed"), &failed);
+        STRV_FOREACH(unit, failed) {
+                _cleanup_free_ char *status = NULL, *result = NULL;
+
+                (void) manager_unit_string(m, *unit, "Service", "StatusText", &status);
+                (void) manager_unit_string(m, *unit, "Service", "Result", &result);
+                subject.unit = *unit;
+                (void) log_full(LOG_ERR, 0, &subject, "%s failed: %s; everything is taken back, 'journalctl VFIO_GPU_VM=\"%s\"' "
+                                "has the whole story", *unit, !isempty(status) ? status : result ?: "?", step->vm_name);
+        }
+        if (!failed)
+                (void) log_full(LOG_ERR, 0, &subject, "the swap was cancelled; everything is taken back");
+        return -ECANCELED;
+}
+
+static int run_target(Manager *m, const Step *step) {
+        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *target = NULL;
+        _cleanup_close_ int signals = -1;
+        sigset_t mask;
+        int r;
+
+        if (asprintf(&target, "vfio-gpu@%s.target", step->vm) < 0)
+                return log_oom();
+
+        /* A stop in the middle of the start is a wish, not a failure: what undoes the swap runs in any case. */
+        (void) sigemptyset(&mask);
+        (void) sigaddset(&mask, SIGTERM);
+        if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0 || (signals = signalfd(-1, &mask, SFD_CLOEXEC)) < 0)
+                return log_error_errno(errno, "cannot wait for signals: %m");
+
+        r = manager_queue(m, "StartUnit", target, &error);
+        if (r <= 0)
+                return log_error_errno(r ?: -ECANCELED, "cannot start %s: %s", target, error.message);
+
+        r = manager_wait(m, signals, UINT64_MAX);
+        if (r == -EINTR) {
+                log_notice("stopped before it was done; everything is taken back");
+                return 0;
+        }
+        if (r < 0)
+                return log_error_errno(r, "cannot wait for %s: %m", target);
+        if (r > 0)
+                return report_failure(m, step);
+
+        (void) log_full(LOG_INFO, 0, &(LogSubject) { .id = MESSAGE_SWAP_DONE }, "the GPU is ready for VM %s", step->vm_name);
+        return 0;
+}
+
+static int start(const Step *step) {
+        _cleanup_manager_ Manager *m = NULL;
+        _cleanup_close_ int state = -1;
+        int r;
+
+        if (!step->functions)
+                return log_full(LOG_ERR, ENOENT, &(LogSubject) { .id = MESSAGE_REFUSED },
+                                "there is no VM '%s' in vfio-gpu.conf; add a section [VM %s] there and run 'systemctl "
+                                "daemon-reload'", step->vm_name, step->vm_name);
+
+        r = manager_open(NULL, &m);
+        if (r >= 0)
+                r = check(m, step);
+        if (r >= 0)
+                r = take_over(m, step);
+        if (r < 0)
+                return r;
+
+        state = state_open(step->vm, true);
+        if (state < 0)
+                return log_error_errno(state, "cannot make " STATE_DIRECTORY "/%s: %m; nothing was changed", step->vm);
+        r = note_running(m, step, state);
+        if (r >= 0)
+                r = pin_units(m, step->vm, state);
+        if (r < 0)
+                return r;
+
+        forget_failures(m, step->vm);
+        if (step->stop_user_units)
+                stop_user_units(step->stop_user_units);
+        return run_target(m, step);
+}
+
+static int stop_steps(Manager *m, const char *vm) {
+        _cleanup_strv_free_ char **units = NULL;
+        int r;
+
+        r = steps_in_states(m, vm, RUNNING_STATES, &units);
+        if (r < 0)
+                return log_error_errno(r, "cannot list the steps of this swap: %m");
+
+        STRV_FOREACH(unit, units) {
+                _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+                r = manager_queue(m, "StopUnit", *unit, &error);
+                if (r < 0)
+                        return log_full(LOG_ERR, r, &(LogSubject) { .unit = *unit }, "cannot stop %s: %s", *unit,
+                                        error.message);
+        }
+        r = manager_wait(m, -1, UINT64_MAX);
+        return r < 0 ? log_error_errno(r, "cannot wait until the steps are undone: %m") : 0;
+}
+
+/* The desktop step has asked for these; asking again gives the same jobs, to wait for. */
+static void wait_for_desktop(Manager *m, char **units) {
+        STRV_FOREACH(unit, units) {
+                _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+                (void) manager_queue(m, "StartUnit", *unit, &error);
+        }
+        if (manager_wait(m, -1, clock_now() + DESKTOP_TIMEOUT) != 0)
+                log_warning("not every unit of the desktop came back: see 'systemctl --failed'");
+}
+
+static int stop(const Step *step) {
+        _cleanup_strv_free_ char **units = NULL;
+        _cleanup_manager_ Manager *m = NULL;
+        _cleanup_close_ int state = -1;
+        int r;
+
+        state = state_open(step->vm, false);
+        if (state == -ENOENT) /* refused, or never begun */
+                return 0;
+        if (state < 0)
+                return log_error_errno(state, "cannot open " STATE_DIRECTORY "/%s: %m", step->vm);
+
+        r = manager_open(NULL, &m);
+        if (r < 0)
+                return r;
+        /* The next boot is a normal desktop without our doing. */
+        if (manager_is_stopping(m))
+                return 0;
+
+        (void) state_read(state, RECORD_STOPPED, &units);
+        r = stop_steps(m, step->vm);
+        if (r < 0)
+                return r;
+        wait_for_desktop(m, units);
+
+        r = unpin_units(m, step->vm, state);
+        if (r >= 0)
+                r = state_discard(step->vm);
+        if (r < 0)
+                return log_error_errno(r, "cannot clear " STATE_DIRECTORY "/%s: %m", step->vm);
+
+        (void) log_full(LOG_INFO, 0, &(LogSubject) { .id = MESSAGE_GIVEN_BACK }, "the host has its GPU back");
+        return 0;
+}
+
+int main(int argc, char **argv) {
+        /* "refuse TEXT…" stands in the place of "start" for a VM whose configuration is no good: it says why. */
+        if (argc > 2 && streq(argv[1], "refuse")) {
+                journal_open(NULL);
+                STRV_FOREACH(text, argv + 2)
+                        (void) log_full(LOG_ERR, 0, &(LogSubject) { .id = MESSAGE_REFUSED }, "%s", *text);
+                return EXIT_FAILURE;
+        }
+        return step_main(argc, argv, &(StepVerbs) { .start = start, .stop = stop });
+}
