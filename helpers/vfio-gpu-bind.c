@@ -31,6 +31,7 @@ static int bind_function(const char *address) {
                                 "(journalctl -k)", address);
         if (r < 0)
                 return log_full(LOG_ERR, r, &subject, "cannot give %s to vfio-pci: %m", address);
+        log_info("gave %s to vfio-pci", address);
         return 0;
 }
 
@@ -93,10 +94,12 @@ static int stop(const Step *step) {
                 return log_error_errno(ret, "cannot find out whether a VM still has the GPU: %m");
 
         STRV_FOREACH(address, step->functions) {
-                int r = function_is_driven_by(*address, VFIO_DRIVER);
+                int driven = function_is_driven_by(*address, VFIO_DRIVER), r = driven;
 
-                if (r > 0)
+                if (driven > 0)
                         r = function_unbind(*address);
+                if (driven > 0 && r >= 0)
+                        log_info("took %s from vfio-pci", *address);
                 if (r < 0)
                         ret = log_full(LOG_ERR, r, &(LogSubject) { .function = *address },
                                        "cannot take %s from vfio-pci: %m", *address);

@@ -155,7 +155,7 @@ static int switch_console(const char *wanted, bool bind) {
                         continue;
                 r = bind_console(*console, bind);
                 if (r >= 0)
-                        log_debug("%s console '%s' (%s)", bind ? "bound" : "unbound", name, *console);
+                        log_info("%s console '%s' (%s)", bind ? "gave back" : "unbound", name, *console);
         }
         return r;
 }

@@ -146,7 +146,10 @@ static int wait_for_holders(const Step *step) {
         do
                 r = look(nodes, step, deadline, &sig);
         while (r == 0);
-        return r < 0 ? r : 0;
+        if (r < 0)
+                return r;
+        log_info("the desktop has let go of the GPU");
+        return 0;
 }
 
 static int start_units(Manager *m, const Step *step, int state) {
@@ -227,6 +230,8 @@ static int queue_recorded(Manager *m, int state, const char *record, const char 
 
                 (void) manager_reset_failed(m, units[n - 1]);
                 r = manager_queue(m, method, units[n - 1], &error);
+                if (r > 0)
+                        log_info("%s again: %s", streq(method, "StartUnit") ? "starting" : "stopping", units[n - 1]);
                 if (r < 0)
                         ret = log_full(LOG_ERR, r, &(LogSubject) { .id = MESSAGE_UNIT_NOT_STARTED, .unit = units[n - 1] },
                                        "%s of %s failed: %s", method, units[n - 1], error.message);

@@ -30,6 +30,7 @@ static int start(_unused_ const Step *step) {
         if (r < 0 && r != -ENOENT)
                 return log_full(LOG_ERR, r, &(LogSubject) { .module = "vfio_iommu_type1" },
                                 "cannot load vfio_iommu_type1: %m");
+        log_info("vfio-pci is in the kernel");
         return 0;
 }
 

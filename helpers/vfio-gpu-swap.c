@@ -244,6 +244,7 @@ static int start(const Step *step) {
         if (r < 0)
                 return r;
 
+        log_info("every check passed; handing the GPU over to VM %s", step->vm_name);
         forget_failures(m, step->vm);
         if (step->stop_user_units)
                 stop_user_units(step->stop_user_units);
@@ -300,6 +301,7 @@ static int stop(const Step *step) {
         if (manager_is_stopping(m))
                 return 0;
 
+        log_info("taking the GPU back for the host");
         (void) state_read(state, RECORD_STOPPED, &units);
         r = stop_steps(m, step->vm);
         if (r < 0)

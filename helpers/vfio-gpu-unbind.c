@@ -102,7 +102,7 @@ static int unload_module(struct kmod_ctx *kmod, const char *module, const Step *
         if (r < 0)
                 return log_full(LOG_ERR, r, &(LogSubject) { .module = module }, "cannot unload %s: %m", module);
 
-        log_debug("unloaded %s", module);
+        log_info("unloaded %s", module);
         return 0;
 }
 
@@ -190,6 +190,8 @@ static int unbind_all(const Function *functions) {
                                         "UnloadModules=auto", f->address, f->driver);
                 if (r > 0)
                         r = function_unbind(f->address);
+                if (r >= 0 && *f->driver)
+                        log_info("took %s from %s", f->address, f->driver);
                 if (r < 0)
                         return log_full(LOG_ERR, r, &subject, "cannot take %s from driver %s: %m", f->address, f->driver);
         }
@@ -291,6 +293,8 @@ static int restore_function(struct kmod_ctx *kmod, const Function *f) {
         if (r < 0 || k < 0)
                 return log_full(LOG_ERR, r < 0 ? r : k, &subject, "cannot give %s back to driver %s: %m", f->address,
                                 *f->driver ? f->driver : "(none)");
+        if (*f->driver)
+                log_info("gave %s back to %s", f->address, f->driver);
         return 0;
 }
 

@@ -21,16 +21,11 @@ static int add_copy(char ***copies, const char *from, const char *to) {
         return r < 0 ? r : strv_extend(copies, to);
 }
 
-/* Returns what follows the name to make it the path of a file ("" for a unit), or NULL for what is not the VM's. */
-static const char *is_unit_of(const char *name, const char *vm) {
+static bool is_unit_of(const char *name, const char *vm) {
         const char *at = startswith(name, "vfio-gpu") ? strchr(name, '@') : NULL;
         const char *suffix = at ? startswith(at + 1, vm) : NULL;
 
-        if (!suffix)
-                return NULL;
-        if (streq(suffix, ".service") || streq(suffix, ".target"))
-                return "";
-        return streq(suffix, ".service.d") ? "/50-vfio-gpu.conf" : NULL;
+        return suffix && (streq(suffix, ".service") || streq(suffix, ".target"));
 }
 
 static int find_generated(const char *vm, char ***copies) {
@@ -40,18 +35,17 @@ static int find_generated(const char *vm, char ***copies) {
         r = list_directory(GENERATED, &names);
         STRV_FOREACH(name, names) {
                 _cleanup_free_ char *from = NULL, *to = NULL;
-                const char *file = is_unit_of(*name, vm);
 
-                if (r < 0 || !file)
+                if (r < 0 || !is_unit_of(*name, vm))
                         continue;
-                from = root_path(GENERATED "/%s%s", *name, file);
-                to = root_path(PINNED "/%s%s", *name, file);
+                from = root_path(GENERATED "/%s", *name);
+                to = root_path(PINNED "/%s", *name);
                 r = from && to ? add_copy(copies, from, to) : -ENOMEM;
         }
         return r;
 }
 
-/* The template goes away with the package. */
+/* The template goes away with the package. The drop-in that completes it is not needed to stop what it started. */
 static int find_template(Manager *m, const char *vm, char ***copies) {
         _cleanup_free_ char *unit = NULL, *from = NULL, *to = NULL;
         int r;
@@ -64,16 +58,14 @@ static int find_template(Manager *m, const char *vm, char ***copies) {
 }
 
 static int copy_file(const char *from, const char *to) {
-        _cleanup_free_ char *text = NULL, *directory = strndup(to, (size_t) (strrchr(to, '/') - to));
+        _cleanup_free_ char *text = NULL;
         _cleanup_close_ int fd = -1;
         int r;
 
         r = read_text_file(from, UNIT_FILE_MAX, &text);
         if (r < 0)
                 return r;
-        if (!directory)
-                return -ENOMEM;
-        if (mkdir(directory, 0755) < 0 && errno != EEXIST)
+        if (mkdir(PINNED, 0755) < 0 && errno != EEXIST)
                 return -errno;
         if (unlink(to) < 0 && errno != ENOENT)
                 return -errno;
@@ -121,15 +113,9 @@ int unpin_units(Manager *m, const char *vm, int state) {
                 return r == -ENOENT ? 0 : log_error_errno(r, "cannot read which units were copied: %m");
 
         reload = is_loaded_from_copy(m, vm);
-        for (size_t i = 0; copies && copies[i] && copies[i + 1]; i += 2) {
-                char *slash = strrchr(copies[i + 1], '/');
-
+        for (size_t i = 0; copies && copies[i] && copies[i + 1]; i += 2)
                 if (!startswith(copies[i + 1], PINNED "/") || (unlink(copies[i + 1]) < 0 && errno != ENOENT))
                         log_warning("cannot remove %s", copies[i + 1]);
-                *slash = 0;
-                if (endswith(copies[i + 1], ".d"))
-                        (void) rmdir(copies[i + 1]);
-        }
 
         if (reload) {
                 log_notice("the configuration was read again during the swap; it counts from the next one on");
