@@ -35,15 +35,15 @@ static int bind_function(const char *address) {
         return 0;
 }
 
-static int start(const Step *step) {
-        STRV_FOREACH(address, step->functions) {
+static int start(const Task *task) {
+        STRV_FOREACH(address, task->functions) {
                 int r = bind_function(*address);
 
                 if (r < 0)
                         return r;
         }
 
-        STRV_FOREACH(address, step->functions) {
+        STRV_FOREACH(address, task->functions) {
                 _cleanup_free_ char *problem = NULL;
                 int r = group_problem(*address, NULL, &problem);
 
@@ -86,14 +86,14 @@ static int wait_for_vm(char *const *functions) {
         return r;
 }
 
-static int stop(const Step *step) {
+static int stop(const Task *task) {
         int ret;
 
-        ret = wait_for_vm(step->functions);
+        ret = wait_for_vm(task->functions);
         if (ret < 0)
                 return log_error_errno(ret, "cannot find out whether a VM still has the GPU: %m");
 
-        STRV_FOREACH(address, step->functions) {
+        STRV_FOREACH(address, task->functions) {
                 int driven = function_is_driven_by(*address, VFIO_DRIVER), r = driven;
 
                 if (driven > 0)

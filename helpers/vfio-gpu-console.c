@@ -192,37 +192,37 @@ static int switch_all(char *const *record, bool bind) {
         return r;
 }
 
-static int start(const Step *step) {
+static int start(const Task *task) {
         _cleanup_strv_free_ char **record = NULL;
         _cleanup_close_ int state = -1;
         int r;
 
-        r = find_consoles(step->functions, &record);
+        r = find_consoles(task->functions, &record);
         if (r >= 0)
-                r = find_firmware(step->functions, &record);
+                r = find_firmware(task->functions, &record);
         if (r < 0)
                 return log_error_errno(r, "cannot look at the consoles of the GPU: %m");
         if (!record)
                 return 0;
 
-        state = state_open(step->vm, true);
+        state = state_open(task->vm, true);
         r = state < 0 ? state : state_write(state, RECORD, record);
         if (r < 0)
-                return log_error_errno(r, "cannot write " STATE_DIRECTORY "/%s/" RECORD ": %m", step->vm);
+                return log_error_errno(r, "cannot write " STATE_DIRECTORY "/%s/" RECORD ": %m", task->vm);
         return switch_all(record, false);
 }
 
-static int stop(const Step *step) {
+static int stop(const Task *task) {
         _cleanup_strv_free_ char **record = NULL;
         _cleanup_close_ int state = -1;
         int r;
 
-        state = state_open(step->vm, false);
+        state = state_open(task->vm, false);
         r = state < 0 ? state : state_read(state, RECORD, &record);
         if (r == -ENOENT)
                 return 0;
         if (r < 0)
-                return log_error_errno(r, "cannot read " STATE_DIRECTORY "/%s/" RECORD ": %m", step->vm);
+                return log_error_errno(r, "cannot read " STATE_DIRECTORY "/%s/" RECORD ": %m", task->vm);
 
         r = switch_all(record, true);
         return r < 0 ? r : state_remove(state, RECORD);

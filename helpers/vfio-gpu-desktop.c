@@ -102,16 +102,16 @@ static void signal_holders(const Holder *holders, size_t n, int sig) {
         }
 }
 
-static int refuse(const Holder *holders, size_t n, const Step *step) {
+static int refuse(const Holder *holders, size_t n, const Task *task) {
         _cleanup_free_ char *who = holders_describe(holders, n);
 
         return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_GPU_HELD, .unit = holders[0].unit },
                         "the GPU is still in use after %u s: %s; stop it, name its unit in StopUnits= or set "
-                        "Holders=terminate", step->holders_timeout, who ?: "?");
+                        "Holders=terminate", task->holders_timeout, who ?: "?");
 }
 
 /* Returns 1 once nobody has one of the nodes open, 0 if somebody has and an event came, or a negative errno. */
-static int look(char *const *nodes, const Step *step, uint64_t deadline, int *sig) {
+static int look(char *const *nodes, const Task *task, uint64_t deadline, int *sig) {
         Holder *holders = NULL;
         size_t n = 0;
         int left = clock_left(deadline), r;
@@ -123,7 +123,7 @@ static int look(char *const *nodes, const Step *step, uint64_t deadline, int *si
                 return 1;
 
         if (left == 0)
-                r = refuse(holders, n, step);
+                r = refuse(holders, n, task);
         else {
                 signal_holders(holders, *sig ? n : 0, *sig);
                 *sig = 0;
@@ -133,18 +133,18 @@ static int look(char *const *nodes, const Step *step, uint64_t deadline, int *si
         return r;
 }
 
-static int wait_for_holders(const Step *step) {
-        int sig = step->holders == HOLDERS_POLICY_KILL ? SIGKILL : step->holders == HOLDERS_POLICY_TERMINATE ? SIGTERM : 0;
-        uint64_t deadline = clock_now() + step->holders_timeout * USEC_PER_SEC;
+static int wait_for_holders(const Task *task) {
+        int sig = task->holders == HOLDERS_POLICY_KILL ? SIGKILL : task->holders == HOLDERS_POLICY_TERMINATE ? SIGTERM : 0;
+        uint64_t deadline = clock_now() + task->holders_timeout * USEC_PER_SEC;
         _cleanup_strv_free_ char **nodes = NULL;
         int r;
 
-        r = nodes_of_functions(step->functions, &nodes);
+        r = nodes_of_functions(task->functions, &nodes);
         if (r < 0)
                 return log_error_errno(r, "cannot list the device nodes of the GPU: %m");
 
         do
-                r = look(nodes, step, deadline, &sig);
+                r = look(nodes, task, deadline, &sig);
         while (r == 0);
         if (r < 0)
                 return r;
@@ -152,11 +152,11 @@ static int wait_for_holders(const Step *step) {
         return 0;
 }
 
-static int start_units(Manager *m, const Step *step, int state) {
+static int start_units(Manager *m, const Task *task, int state) {
         _cleanup_strv_free_ char **started = NULL;
         int r = 0;
 
-        STRV_FOREACH(unit, step->start_units)
+        STRV_FOREACH(unit, task->start_units)
                 if (r >= 0 && manager_unit_runs(m, *unit) == 0)
                         r = strv_extend(&started, *unit);
         if (r >= 0 && started)
@@ -176,7 +176,7 @@ static int start_units(Manager *m, const Step *step, int state) {
 }
 
 /* The target was started without vfio-gpu@.service. By now the units are down: those that went down just now ran. */
-static int guess_stopped(Manager *m, const Step *step, int state) {
+static int guess_stopped(Manager *m, const Task *task, int state) {
         _cleanup_strv_free_ char **stopped = NULL, **recorded = NULL;
         int r;
 
@@ -184,7 +184,7 @@ static int guess_stopped(Manager *m, const Step *step, int state) {
         if (r != -ENOENT)
                 return r;
 
-        STRV_FOREACH(unit, step->stop_units) {
+        STRV_FOREACH(unit, task->stop_units) {
                 uint64_t t = 0;
 
                 r = manager_unit_left(m, *unit, &t);
@@ -196,7 +196,7 @@ static int guess_stopped(Manager *m, const Step *step, int state) {
         return state_write(state, RECORD_STOPPED, stopped);
 }
 
-static int start(const Step *step) {
+static int start(const Task *task) {
         _cleanup_manager_ Manager *m = NULL;
         _cleanup_close_ int state = -1;
         int r;
@@ -205,16 +205,16 @@ static int start(const Step *step) {
         if (r < 0)
                 return r;
 
-        state = state_open(step->vm, true);
-        r = state < 0 ? state : guess_stopped(m, step, state);
+        state = state_open(task->vm, true);
+        r = state < 0 ? state : guess_stopped(m, task, state);
         if (r < 0)
-                return log_error_errno(r, "cannot note the units that ran in " STATE_DIRECTORY "/%s: %m", step->vm);
+                return log_error_errno(r, "cannot note the units that ran in " STATE_DIRECTORY "/%s: %m", task->vm);
 
-        r = start_units(m, step, state);
+        r = start_units(m, task, state);
         /* Who stops nothing keeps a desktop, and its sessions, on another GPU. */
-        if (r >= 0 && step->end_sessions && step->stop_units)
-                r = end_sessions(m, clock_now() + step->holders_timeout * USEC_PER_SEC);
-        return r < 0 ? r : wait_for_holders(step);
+        if (r >= 0 && task->end_sessions && task->stop_units)
+                r = end_sessions(m, clock_now() + task->holders_timeout * USEC_PER_SEC);
+        return r < 0 ? r : wait_for_holders(task);
 }
 
 static int queue_recorded(Manager *m, int state, const char *record, const char *method) {
@@ -239,16 +239,16 @@ static int queue_recorded(Manager *m, int state, const char *record, const char 
         return ret < 0 ? ret : state_remove(state, record);
 }
 
-static int stop(const Step *step) {
+static int stop(const Task *task) {
         _cleanup_manager_ Manager *m = NULL;
         _cleanup_close_ int state = -1;
         int r, k;
 
-        state = state_open(step->vm, false);
+        state = state_open(task->vm, false);
         if (state == -ENOENT)
                 return 0;
         if (state < 0)
-                return log_error_errno(state, "cannot open " STATE_DIRECTORY "/%s: %m", step->vm);
+                return log_error_errno(state, "cannot open " STATE_DIRECTORY "/%s: %m", task->vm);
 
         r = manager_open(NULL, &m);
         if (r < 0)

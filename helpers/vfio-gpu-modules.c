@@ -8,7 +8,7 @@
 #include "root.h"
 #include "step.h"
 
-static int start(_unused_ const Step *step) {
+static int start(_unused_ const Task *task) {
         _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
         _cleanup_free_ char *driver = root_path("/sys/bus/pci/drivers/" VFIO_DRIVER);
         int r;

@@ -51,16 +51,16 @@ static int steps_in_states(Manager *m, const char *vm, char *const *states, char
         return r < 0 ? r : manager_list_units(m, states, patterns, ret);
 }
 
-static int check(Manager *m, const Step *step) {
+static int check(Manager *m, const Task *task) {
         _cleanup_strv_free_ char **findings = NULL, **units = NULL;
         int r;
 
-        r = strv_copy(step->stop_units, &units);
-        STRV_FOREACH(unit, step->start_units)
+        r = strv_copy(task->stop_units, &units);
+        STRV_FOREACH(unit, task->start_units)
                 if (r >= 0)
                         r = strv_extend(&units, *unit);
         if (r >= 0)
-                r = check_run(m, &(Check) { .functions = step->functions, .units = units }, &findings);
+                r = check_run(m, &(Check) { .functions = task->functions, .units = units }, &findings);
         if (r < 0)
                 return log_error_errno(r, "cannot check whether the swap can be made: %m; nothing was changed");
 
@@ -86,14 +86,14 @@ static int shares_function(const char *other, char *const *functions) {
         return 0;
 }
 
-static int refuse_running(const char *other, const Step *step) {
+static int refuse_running(const char *other, const Task *task) {
         _cleanup_strv_free_ char **nodes = NULL;
         _cleanup_free_ char *who = NULL;
         Holder *holders = NULL;
         size_t n = 0;
         int r;
 
-        r = nodes_of_vfio(step->functions, &nodes);
+        r = nodes_of_vfio(task->functions, &nodes);
         if (r >= 0)
                 r = holders_find(nodes, &holders, &n);
         who = n > 0 ? holders_describe(holders, n) : NULL;
@@ -105,7 +105,7 @@ static int refuse_running(const char *other, const Step *step) {
 }
 
 /* Gives back what other VMs were handed and do not use any more. */
-static int take_over(Manager *m, const Step *step) {
+static int take_over(Manager *m, const Task *task) {
         _cleanup_free_ char *path = root_path(STATE_DIRECTORY);
         _cleanup_strv_free_ char **others = NULL;
         int r;
@@ -118,9 +118,9 @@ static int take_over(Manager *m, const Step *step) {
                 _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
                 _cleanup_free_ char *unit = NULL;
 
-                if (streq(*other, step->vm) || shares_function(*other, step->functions) <= 0)
+                if (streq(*other, task->vm) || shares_function(*other, task->functions) <= 0)
                         continue;
-                r = refuse_running(*other, step);
+                r = refuse_running(*other, task);
                 if (r < 0)
                         return r;
                 if (asprintf(&unit, "vfio-gpu@%s.service", *other) < 0)
@@ -137,11 +137,11 @@ static int take_over(Manager *m, const Step *step) {
         return 0;
 }
 
-static int note_running(Manager *m, const Step *step, int state) {
+static int note_running(Manager *m, const Task *task, int state) {
         _cleanup_strv_free_ char **running = NULL;
         int r = 0;
 
-        STRV_FOREACH(unit, step->stop_units) {
+        STRV_FOREACH(unit, task->stop_units) {
                 r = manager_unit_runs(m, *unit);
                 if (r > 0)
                         r = strv_extend(&running, *unit);
@@ -151,7 +151,7 @@ static int note_running(Manager *m, const Step *step, int state) {
         if (r >= 0)
                 r = state_write(state, RECORD_STOPPED, running);
         return r < 0 ? log_error_errno(r, "cannot note what runs in " STATE_DIRECTORY "/%s: %m; nothing was changed",
-                                       step->vm) : 0;
+                                       task->vm) : 0;
 }
 
 /* What an earlier attempt left in "systemctl --failed" would be taken for this one's. */
@@ -164,11 +164,11 @@ static void forget_failures(Manager *m, const char *vm) {
 }
 
 /* The reason is what the failed step said last. */
-static int report_failure(Manager *m, const Step *step) {
+static int report_failure(Manager *m, const Task *task) {
         _cleanup_strv_free_ char **failed = NULL;
         LogSubject subject = { .id = MESSAGE_SWAP_FAILED };
 
-        (void) steps_in_states(m, step->vm, STRV_MAKE("failed"), &failed);
+        (void) steps_in_states(m, task->vm, STRV_MAKE("failed"), &failed);
         STRV_FOREACH(unit, failed) {
                 _cleanup_free_ char *status = NULL, *result = NULL;
 
@@ -176,21 +176,21 @@ static int report_failure(Manager *m, const Step *step) {
                 (void) manager_unit_string(m, *unit, "Service", "Result", &result);
                 subject.unit = *unit;
                 (void) log_full(LOG_ERR, 0, &subject, "%s failed: %s; everything is taken back, 'journalctl VFIO_GPU_VM=\"%s\"' "
-                                "has the whole story", *unit, !isempty(status) ? status : result ?: "?", step->vm_name);
+                                "has the whole story", *unit, !isempty(status) ? status : result ?: "?", task->vm_name);
         }
         if (!failed)
                 (void) log_full(LOG_ERR, 0, &subject, "the swap was cancelled; everything is taken back");
         return -ECANCELED;
 }
 
-static int run_target(Manager *m, const Step *step) {
+static int run_target(Manager *m, const Task *task) {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_free_ char *target = NULL;
         _cleanup_close_ int signals = -1;
         sigset_t mask;
         int r;
 
-        if (asprintf(&target, "vfio-gpu@%s.target", step->vm) < 0)
+        if (asprintf(&target, "vfio-gpu@%s.target", task->vm) < 0)
                 return log_oom();
 
         /* A stop in the middle of the start is a wish, not a failure: what undoes the swap runs in any case. */
@@ -211,44 +211,44 @@ static int run_target(Manager *m, const Step *step) {
         if (r < 0)
                 return log_error_errno(r, "cannot wait for %s: %m", target);
         if (r > 0)
-                return report_failure(m, step);
+                return report_failure(m, task);
 
-        (void) log_full(LOG_INFO, 0, &(LogSubject) { .id = MESSAGE_SWAP_DONE }, "the GPU is ready for VM %s", step->vm_name);
+        (void) log_full(LOG_INFO, 0, &(LogSubject) { .id = MESSAGE_SWAP_DONE }, "the GPU is ready for VM %s", task->vm_name);
         return 0;
 }
 
-static int start(const Step *step) {
+static int start(const Task *task) {
         _cleanup_manager_ Manager *m = NULL;
         _cleanup_close_ int state = -1;
         int r;
 
-        if (!step->functions)
+        if (!task->functions)
                 return log_full(LOG_ERR, ENOENT, &(LogSubject) { .id = MESSAGE_REFUSED },
                                 "there is no VM '%s' in vfio-gpu.conf; add a section [VM %s] there and run 'systemctl "
-                                "daemon-reload'", step->vm_name, step->vm_name);
+                                "daemon-reload'", task->vm_name, task->vm_name);
 
         r = manager_open(NULL, &m);
         if (r >= 0)
-                r = check(m, step);
+                r = check(m, task);
         if (r >= 0)
-                r = take_over(m, step);
+                r = take_over(m, task);
         if (r < 0)
                 return r;
 
-        state = state_open(step->vm, true);
+        state = state_open(task->vm, true);
         if (state < 0)
-                return log_error_errno(state, "cannot make " STATE_DIRECTORY "/%s: %m; nothing was changed", step->vm);
-        r = note_running(m, step, state);
+                return log_error_errno(state, "cannot make " STATE_DIRECTORY "/%s: %m; nothing was changed", task->vm);
+        r = note_running(m, task, state);
         if (r >= 0)
-                r = pin_units(m, step->vm, state);
+                r = pin_units(m, task->vm, state);
         if (r < 0)
                 return r;
 
-        log_info("every check passed; handing the GPU over to VM %s", step->vm_name);
-        forget_failures(m, step->vm);
-        if (step->stop_user_units)
-                stop_user_units(step->stop_user_units);
-        return run_target(m, step);
+        log_info("every check passed; handing the GPU over to VM %s", task->vm_name);
+        forget_failures(m, task->vm);
+        if (task->stop_user_units)
+                stop_user_units(task->stop_user_units);
+        return run_target(m, task);
 }
 
 static int stop_steps(Manager *m, const char *vm) {
@@ -282,17 +282,17 @@ static void wait_for_desktop(Manager *m, char **units) {
                 log_warning("not every unit of the desktop came back: see 'systemctl --failed'");
 }
 
-static int stop(const Step *step) {
+static int stop(const Task *task) {
         _cleanup_strv_free_ char **units = NULL;
         _cleanup_manager_ Manager *m = NULL;
         _cleanup_close_ int state = -1;
         int r;
 
-        state = state_open(step->vm, false);
+        state = state_open(task->vm, false);
         if (state == -ENOENT) /* refused, or never begun */
                 return 0;
         if (state < 0)
-                return log_error_errno(state, "cannot open " STATE_DIRECTORY "/%s: %m", step->vm);
+                return log_error_errno(state, "cannot open " STATE_DIRECTORY "/%s: %m", task->vm);
 
         r = manager_open(NULL, &m);
         if (r < 0)
@@ -303,16 +303,16 @@ static int stop(const Step *step) {
 
         log_info("taking the GPU back for the host");
         (void) state_read(state, RECORD_STOPPED, &units);
-        r = stop_steps(m, step->vm);
+        r = stop_steps(m, task->vm);
         if (r < 0)
                 return r;
         wait_for_desktop(m, units);
 
-        r = unpin_units(m, step->vm, state);
+        r = unpin_units(m, task->vm, state);
         if (r >= 0)
-                r = state_discard(step->vm);
+                r = state_discard(task->vm);
         if (r < 0)
-                return log_error_errno(r, "cannot clear " STATE_DIRECTORY "/%s: %m", step->vm);
+                return log_error_errno(r, "cannot clear " STATE_DIRECTORY "/%s: %m", task->vm);
 
         (void) log_full(LOG_INFO, 0, &(LogSubject) { .id = MESSAGE_GIVEN_BACK }, "the host has its GPU back");
         return 0;

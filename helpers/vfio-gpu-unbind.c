@@ -40,13 +40,13 @@ static bool must_be_unloaded(const Function *f) {
         return startswith(f->module, "nvidia") || startswith(f->driver, "nvidia");
 }
 
-static int choose_modules(const Step *step, const Function *functions, char ***ret) {
+static int choose_modules(const Task *task, const Function *functions, char ***ret) {
         _cleanup_strv_free_ char **modules = NULL;
         int r;
 
-        r = strv_copy(step->unload_modules, &modules);
+        r = strv_copy(task->unload_modules, &modules);
         for (const Function *f = functions; r >= 0 && f->address; f++)
-                if (step->unload_auto && must_be_unloaded(f) && *f->module && !strv_contains(modules, f->module))
+                if (task->unload_auto && must_be_unloaded(f) && *f->module && !strv_contains(modules, f->module))
                         r = strv_extend(&modules, f->module);
         if (r < 0)
                 return log_oom();
@@ -87,7 +87,7 @@ static int refuse_busy_module(const char *module, char *const *functions) {
                         "Holders=terminate", module, users ?: "the kernel itself (no process has its devices open)");
 }
 
-static int unload_module(struct kmod_ctx *kmod, const char *module, const Step *step, uint64_t deadline) {
+static int unload_module(struct kmod_ctx *kmod, const char *module, const Task *task, uint64_t deadline) {
         int pause = 1, r;
 
         for (;;) {
@@ -95,7 +95,7 @@ static int unload_module(struct kmod_ctx *kmod, const char *module, const Step *
                 if (r != -EAGAIN)
                         break;
                 if (clock_left(deadline) == 0)
-                        return refuse_busy_module(module, step->functions);
+                        return refuse_busy_module(module, task->functions);
                 (void) poll(NULL, 0, pause);
                 pause = pause * 2 < UNLOAD_PAUSE_MSEC ? pause * 2 : UNLOAD_PAUSE_MSEC;
         }
@@ -135,13 +135,13 @@ static int unblock_modules(const char *vm) {
         return !path ? -ENOMEM : unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-static int unload_modules(const Step *step, const Function *functions, int state) {
+static int unload_modules(const Task *task, const Function *functions, int state) {
         _cleanup_strv_free_ char **modules = NULL, **stack = NULL;
         _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
-        uint64_t deadline = clock_now() + step->holders_timeout * USEC_PER_SEC;
+        uint64_t deadline = clock_now() + task->holders_timeout * USEC_PER_SEC;
         int r;
 
-        r = choose_modules(step, functions, &modules);
+        r = choose_modules(task, functions, &modules);
         if (r < 0 || !modules)
                 return r;
 
@@ -153,12 +153,12 @@ static int unload_modules(const Step *step, const Function *functions, int state
 
         r = state_write(state, RECORD_MODULES, stack);
         if (r >= 0)
-                r = block_modules(step->vm, stack);
+                r = block_modules(task->vm, stack);
         if (r < 0)
                 return log_error_errno(r, "cannot note the modules to unload below /run: %m");
 
         STRV_FOREACH(module, stack) {
-                r = unload_module(kmod, *module, step, deadline);
+                r = unload_module(kmod, *module, task, deadline);
                 if (r < 0)
                         return r;
         }
@@ -198,24 +198,24 @@ static int unbind_all(const Function *functions) {
         return 0;
 }
 
-static int start(const Step *step) {
+static int start(const Task *task) {
         _cleanup_functions_free_ Function *functions = NULL;
         _cleanup_close_ int state = -1;
         int r;
 
-        r = functions_read(step->functions, &functions);
+        r = functions_read(task->functions, &functions);
         if (r < 0)
                 return r;
 
-        state = state_open(step->vm, true);
+        state = state_open(task->vm, true);
         r = state < 0 ? state : functions_save(state, functions);
         if (r < 0)
-                return log_error_errno(r, "cannot note the drivers of the GPU in " STATE_DIRECTORY "/%s: %m", step->vm);
+                return log_error_errno(r, "cannot note the drivers of the GPU in " STATE_DIRECTORY "/%s: %m", task->vm);
 
         /* Overrides come first: from then on nobody else's probe, by udev say, can give a function to another driver. */
         r = override_all(functions);
         if (r >= 0)
-                r = unload_modules(step, functions, state);
+                r = unload_modules(task, functions, state);
         return r < 0 ? r : unbind_all(functions);
 }
 
@@ -376,21 +376,21 @@ static bool is_held(const Function *functions) {
         return false;
 }
 
-static int stop(const Step *step) {
+static int stop(const Task *task) {
         _cleanup_functions_free_ Function *functions = NULL;
         _cleanup_close_ int state = -1;
         int r, k;
 
-        state = state_open(step->vm, false);
+        state = state_open(task->vm, false);
         r = state < 0 ? state : functions_load(state, &functions);
         if (r == -ENOENT)
                 return 0;
         if (r < 0)
                 return log_error_errno(r, "cannot read the drivers of the GPU from " STATE_DIRECTORY "/%s: %m",
-                                       step->vm);
+                                       task->vm);
 
-        k = step->rescan && !is_held(functions) ? rescan(functions) : 0;
-        r = reload_modules(state, step->vm);
+        k = task->rescan && !is_held(functions) ? rescan(functions) : 0;
+        r = reload_modules(state, task->vm);
         if (r >= 0)
                 r = k;
         k = restore_all(functions);

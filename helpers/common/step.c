@@ -41,14 +41,14 @@ static int parse_word(const char *word, char *const *words) {
         return -EINVAL;
 }
 
-static int parse_vm(const char *s, Step *step) {
+static int parse_vm(const char *s, Task *task) {
         int r;
 
-        r = vm_name_unescape(s, &step->vm_name);
+        r = vm_name_unescape(s, &task->vm_name);
         if (r < 0)
                 return r;
-        step->vm = s;
-        return vm_name_problem(step->vm_name) ? -EINVAL : 0;
+        task->vm = s;
+        return vm_name_problem(task->vm_name) ? -EINVAL : 0;
 }
 
 static int parse_seconds(const char *s, unsigned *ret) {
@@ -63,47 +63,47 @@ static int parse_seconds(const char *s, unsigned *ret) {
         return 0;
 }
 
-static int parse_unload_modules(const char *s, Step *step) {
-        step->unload_auto = streq(s, "auto");
-        if (step->unload_auto || streq(s, "no"))
+static int parse_unload_modules(const char *s, Task *task) {
+        task->unload_auto = streq(s, "auto");
+        if (task->unload_auto || streq(s, "no"))
                 return 0;
-        return strv_split(s, ",", &step->unload_modules);
+        return strv_split(s, ",", &task->unload_modules);
 }
 
-static int parse_option(int c, const char *value, Step *step) {
+static int parse_option(int c, const char *value, Task *task) {
         int r;
 
         switch (c) {
         case ARG_VM:
-                return parse_vm(value, step);
+                return parse_vm(value, task);
         case ARG_STOP_UNIT:
-                return strv_extend(&step->stop_units, value);
+                return strv_extend(&task->stop_units, value);
         case ARG_START_UNIT:
-                return strv_extend(&step->start_units, value);
+                return strv_extend(&task->start_units, value);
         case ARG_STOP_USER_UNIT:
-                return strv_extend(&step->stop_user_units, value);
+                return strv_extend(&task->stop_user_units, value);
         case ARG_SESSIONS:
                 r = parse_word(value, STRV_MAKE("keep", "end"));
-                step->end_sessions = r == 1;
+                task->end_sessions = r == 1;
                 return r;
         case ARG_HOLDERS:
                 r = parse_word(value, STRV_MAKE("refuse", "terminate", "kill"));
-                step->holders = r < 0 ? HOLDERS_POLICY_REFUSE : (HoldersPolicy) r;
+                task->holders = r < 0 ? HOLDERS_POLICY_REFUSE : (HoldersPolicy) r;
                 return r;
         case ARG_HOLDERS_TIMEOUT:
-                return parse_seconds(value, &step->holders_timeout);
+                return parse_seconds(value, &task->holders_timeout);
         case ARG_UNLOAD_MODULES:
-                return parse_unload_modules(value, step);
+                return parse_unload_modules(value, task);
         case ARG_RETURN:
                 r = parse_word(value, STRV_MAKE("rebind", "rescan"));
-                step->rescan = r == 1;
+                task->rescan = r == 1;
                 return r;
         default:
                 return -EINVAL;
         }
 }
 
-static int parse_functions(char **words, Step *step) {
+static int parse_functions(char **words, Task *task) {
         int r = 0;
 
         STRV_FOREACH(word, words) {
@@ -112,57 +112,57 @@ static int parse_functions(char **words, Step *step) {
                 r = pci_address_parse(*word, &address);
                 if (r < 0)
                         return log_error_errno(r, "'%s' is not the address of a PCI function", *word);
-                r = strv_consume(&step->functions, address);
+                r = strv_consume(&task->functions, address);
                 if (r < 0)
                         return log_oom();
         }
         return r;
 }
 
-static int parse_command_line(int argc, char **argv, Step *step) {
+static int parse_command_line(int argc, char **argv, Task *task) {
         int c, r;
 
         while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
                 if (c == '?')
                         return -EINVAL;
-                r = parse_option(c, optarg, step);
+                r = parse_option(c, optarg, task);
                 if (r == -ENOMEM)
                         return log_oom();
                 if (r < 0)
                         return log_error_errno(r, "'%s' is not a value of that option", optarg);
         }
-        if (!step->vm || optind >= argc) {
+        if (!task->vm || optind >= argc) {
                 (void) fprintf(stderr, "Usage: %s start|stop --vm=VM [OPTION...] [FUNCTION...]\n"
                                "Run by the units of vfio-gpu@.service(8), not by hand.\n",
                                program_invocation_short_name);
                 return -EINVAL;
         }
-        return parse_functions(argv + optind + 1, step);
+        return parse_functions(argv + optind + 1, task);
 }
 
 int step_main(int argc, char **argv, const StepVerbs *verbs) {
-        Step step = {};
+        Task task = {};
         StepVerb verb;
         int r;
 
-        r = parse_command_line(argc, argv, &step);
+        r = parse_command_line(argc, argv, &task);
         if (r >= 0) {
-                journal_open(step.vm_name);
+                journal_open(task.vm_name);
                 r = parse_word(argv[optind], STRV_MAKE("start", "stop"));
                 verb = r == 1 ? verbs->stop : verbs->start;
                 if (r < 0)
                         log_error("'%s' is neither start nor stop", argv[optind]);
         }
         if (r >= 0)
-                r = verb && verb(&step) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+                r = verb && verb(&task) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
         else
                 r = 2;
 
-        free(step.vm_name);
-        strv_free(step.stop_units);
-        strv_free(step.start_units);
-        strv_free(step.stop_user_units);
-        strv_free(step.unload_modules);
-        strv_free(step.functions);
+        free(task.vm_name);
+        strv_free(task.stop_units);
+        strv_free(task.start_units);
+        strv_free(task.stop_user_units);
+        strv_free(task.unload_modules);
+        strv_free(task.functions);
         return r;
 }

@@ -10,7 +10,7 @@ typedef enum HoldersPolicy {
 } HoldersPolicy;
 
 /* What a step program is told by its command line; the words are those of vfio-gpu.conf(5). */
-typedef struct Step {
+typedef struct Task {
         const char *vm;           /* as in the names of the units */
         char *vm_name;            /* as libvirt knows it */
         char **stop_units;        /* --stop-unit= */
@@ -23,10 +23,10 @@ typedef struct Step {
         char **unload_modules;    /* --unload-modules=LIST, NULL for "no" */
         bool rescan;              /* --return=rescan */
         char **functions;         /* the PCI functions that are handed over */
-} Step;
+} Task;
 
 /* Does the work of one verb. Returns 0, or a negative errno after it logged why. */
-typedef int (*StepVerb)(const Step *step);
+typedef int (*StepVerb)(const Task *task);
 
 typedef struct StepVerbs {
         StepVerb start, stop; /* 'stop' may be NULL: nothing to undo */
