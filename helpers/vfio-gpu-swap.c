@@ -10,12 +10,10 @@
 #include "check.h"
 #include "clock.h"
 #include "function.h"
-#include "holders.h"
 #include "journal.h"
 #include "messages.h"
 #include "pin.h"
 #include "record.h"
-#include "root.h"
 #include "state.h"
 #include "step.h"
 #include "strv.h"
@@ -60,7 +58,7 @@ static int check(Manager *m, const Task *task) {
                 if (r >= 0)
                         r = strv_extend(&units, *unit);
         if (r >= 0)
-                r = check_run(m, &(Check) { .functions = task->functions, .units = units }, &findings);
+                r = check_run(m, &(Check) { .vm = task->vm, .functions = task->functions, .units = units }, &findings);
         if (r < 0)
                 return log_error_errno(r, "cannot check whether the swap can be made: %m; nothing was changed");
 
@@ -69,60 +67,21 @@ static int check(Manager *m, const Task *task) {
         return findings ? -ECANCELED : 0;
 }
 
-/* Returns 1 if the other swap has one of our functions, 0 if not, or a negative errno. */
-static int shares_function(const char *other, char *const *functions) {
-        _cleanup_functions_free_ Function *theirs = NULL;
-        _cleanup_close_ int state = -1;
-        int r;
-
-        state = state_open(other, false);
-        r = state < 0 ? state : functions_load(state, &theirs);
-        if (r < 0)
-                return r == -ENOENT ? 0 : r;
-
-        for (const Function *f = theirs; f->address; f++)
-                if (strv_contains(functions, f->address))
-                        return 1;
-        return 0;
-}
-
-static int refuse_running(const char *other, const Task *task) {
-        _cleanup_strv_free_ char **nodes = NULL;
-        _cleanup_free_ char *who = NULL;
-        Holder *holders = NULL;
-        size_t n = 0;
-        int r;
-
-        r = nodes_of_vfio(task->functions, &nodes);
-        if (r >= 0)
-                r = holders_find(nodes, &holders, &n);
-        who = n > 0 ? holders_describe(holders, n) : NULL;
-        holders_free(holders, n);
-        if (r < 0)
-                return log_error_errno(r, "cannot find out whether VM %s still has the GPU: %m; nothing was changed", other);
-        return n == 0 ? 0 : log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_REFUSED },
-                                     "VM %s has the GPU and still runs: %s; end it first; nothing was changed", other, who);
-}
-
 /* Gives back what other VMs were handed and do not use any more. */
 static int take_over(Manager *m, const Task *task) {
-        _cleanup_free_ char *path = root_path(STATE_DIRECTORY);
-        _cleanup_strv_free_ char **others = NULL;
+        _cleanup_strv_free_ char **owners = NULL;
         int r;
 
-        r = path ? list_directory(path, &others) : -ENOMEM;
+        r = functions_owners(task->functions, &owners);
         if (r < 0)
-                return r == -ENOENT ? 0 : log_error_errno(r, "cannot look for other swaps: %m; nothing was changed");
+                return log_error_errno(r, "cannot look for other swaps: %m; nothing was changed");
 
-        STRV_FOREACH(other, others) {
+        STRV_FOREACH(other, owners) {
                 _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
                 _cleanup_free_ char *unit = NULL;
 
-                if (streq(*other, task->vm) || shares_function(*other, task->functions) <= 0)
+                if (streq(*other, task->vm))
                         continue;
-                r = refuse_running(*other, task);
-                if (r < 0)
-                        return r;
                 if (asprintf(&unit, "vfio-gpu@%s.service", *other) < 0)
                         return log_oom();
 

@@ -3,7 +3,6 @@
 #include "log.h"
 #include "plan.h"
 #include "strv.h"
-#include "unit-name.h"
 #include "vfio-gpuctl.h"
 
 /* Prints words behind a label, nothing for none. */
@@ -66,14 +65,6 @@ static int plan_one(const Config *config, const Vm *vm) {
         return r < 0 ? r : !plan.problems;
 }
 
-/* Finds a VM by its name, or by the name as it is in units. */
-static const Vm *find_vm(const Config *config, const char *name) {
-        _cleanup_free_ char *unescaped = NULL;
-        const Vm *vm = config_find_vm(config, name);
-
-        return vm || vm_name_unescape(name, &unescaped) < 0 ? vm : config_find_vm(config, unescaped);
-}
-
 int verb_plan(int argc, char *argv[]) {
         _cleanup_config_free_ Config *config = NULL;
         const Vm *vm = NULL;
@@ -88,10 +79,8 @@ int verb_plan(int argc, char *argv[]) {
 
         if (argc == 2) {
                 vm = find_vm(config, argv[1]);
-                if (!vm) {
-                        log_error("no section [VM %s] in vfio-gpu.conf or its drop-ins.", argv[1]);
+                if (!vm)
                         return EXIT_REFUSED;
-                }
         }
 
         for (size_t i = 0; i < config->n_vms; i++) {

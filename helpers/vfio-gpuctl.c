@@ -3,6 +3,7 @@
 #include "log.h"
 #include "root.h"
 #include "text.h"
+#include "unit-name.h"
 #include "vfio-gpuctl.h"
 
 static const struct {
@@ -10,8 +11,20 @@ static const struct {
         int (*run)(int argc, char *argv[]);
         const char *help;
 } verbs[] = {
+        { "check", verb_check, "check VM          Find out whether a swap can be made" },
         { "plan", verb_plan, "plan [VM]         Show what a swap does, step by step" },
 };
+
+const Vm *find_vm(const Config *config, const char *name) {
+        _cleanup_free_ char *unescaped = NULL;
+        const Vm *vm = config_find_vm(config, name);
+
+        if (!vm && vm_name_unescape(name, &unescaped) >= 0)
+                vm = config_find_vm(config, unescaped);
+        if (!vm)
+                log_error("no section [VM %s] in vfio-gpu.conf or its drop-ins.", name);
+        return vm;
+}
 
 static int usage(FILE *f) {
         (void) fprintf(f, "Usage: %s VERB …\n\n", program_invocation_short_name);

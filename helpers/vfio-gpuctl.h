@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "macros.h"
+#include "settings.h"
 
 /* What every verb of vfio-gpuctl ends with. */
 #define EXIT_REFUSED 1
 #define EXIT_USAGE 2
 
+/* Finds a VM by its name, or by the name as it is in units. Returns NULL after it logged that there is none. */
+const Vm *find_vm(const Config *config, const char *name);
+
 /* Each gets its own name as argv[0] and what follows it. Returns an exit status, having said what failed. */
+int verb_check(int argc, char *argv[]);
 int verb_plan(int argc, char *argv[]);

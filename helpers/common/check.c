@@ -3,6 +3,7 @@
 #include "check.h"
 #include "function.h"
 #include "group.h"
+#include "holders.h"
 #include "module.h"
 #include "pci.h"
 #include "root.h"
@@ -57,6 +58,34 @@ static int check_unit(Manager *m, const char *unit, char ***findings) {
                             "('systemctl list-unit-files' shows the names)", unit);
 }
 
+/* What another VM was handed and does not use is taken back first; what it uses cannot be. */
+static int check_owners(const Check *check, char ***findings) {
+        _cleanup_strv_free_ char **owners = NULL, **nodes = NULL;
+        _cleanup_free_ char *who = NULL;
+        Holder *holders = NULL;
+        size_t n = 0;
+        int r;
+
+        r = functions_owners(check->functions, &owners);
+        if (r >= 0)
+                r = nodes_of_vfio(check->functions, &nodes);
+        if (r >= 0)
+                r = holders_find(nodes, &holders, &n);
+        if (r < 0)
+                return r;
+
+        who = holders_describe(holders, n);
+        holders_free(holders, n);
+        if (!who)
+                return -ENOMEM;
+
+        STRV_FOREACH(owner, n > 0 ? owners : NULL)
+                if (r >= 0 && !streq(*owner, check->vm))
+                        r = strv_extendf(findings, "the GPU is handed over to VM %s, which still runs: %s; end it first "
+                                         "('virsh shutdown' or 'virsh destroy')", *owner, who);
+        return r;
+}
+
 int check_run(Manager *m, const Check *check, char ***ret) {
         _cleanup_strv_free_ char **findings = NULL;
         int r;
@@ -64,6 +93,8 @@ int check_run(Manager *m, const Check *check, char ***ret) {
         r = check_vfio(&findings);
         for (char *const *f = check->functions; r >= 0 && f && *f; f++)
                 r = check_function(*f, check->functions, &findings);
+        if (r >= 0)
+                r = check_owners(check, &findings);
         for (char *const *u = check->units; r >= 0 && u && *u; u++)
                 r = check_unit(m, *u, &findings);
         if (r < 0)

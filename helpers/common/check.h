@@ -5,6 +5,7 @@
 
 /* What is about to be handed over, and what is to let go of it. */
 typedef struct Check {
+        const char *vm; /* as in the names of the units */
         char *const *functions;
         char *const *units;
 } Check;

@@ -151,6 +151,44 @@ int functions_load(int state, Function **ret) {
         return 0;
 }
 
+/* Returns 1 if the VM was handed one of the functions, 0 if not or if nothing readable says so, or -ENOMEM. */
+static int is_owner(const char *vm, char *const *addresses) {
+        _cleanup_functions_free_ Function *functions = NULL;
+        _cleanup_close_ int state = -1;
+        int r;
+
+        state = state_open(vm, false);
+        r = state < 0 ? state : functions_load(state, &functions);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+
+        for (const Function *f = functions; f->address; f++)
+                if (strv_contains(addresses, f->address))
+                        return 1;
+        return 0;
+}
+
+int functions_owners(char *const *addresses, char ***ret) {
+        _cleanup_strv_free_ char **vms = NULL, **owners = NULL;
+        _cleanup_free_ char *path = root_path(STATE_DIRECTORY);
+        int r;
+
+        r = path ? list_directory(path, &vms) : -ENOMEM;
+        if (r < 0 && r != -ENOENT)
+                return r;
+
+        STRV_FOREACH(vm, vms) {
+                r = is_owner(*vm, addresses);
+                if (r > 0)
+                        r = strv_extend(&owners, *vm);
+                if (r < 0)
+                        return r;
+        }
+
+        *ret = TAKE_PTR(owners);
+        return 0;
+}
+
 int function_unbind(const char *address) {
         int r = pci_write(address, "driver/unbind", address);
 

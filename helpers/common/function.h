@@ -31,6 +31,10 @@ int functions_forget(int state);
 /* Reads them back. Returns 0, -ENOENT where there is no record, -EBADMSG where it cannot be read, or another errno. */
 int functions_load(int state, Function **ret);
 
+/* Lists the VMs (their escaped names) that were handed one of the functions and have not given it back. Returns 0 or a
+ * negative errno. */
+int functions_owners(char *const *addresses, char ***ret);
+
 /* Takes the function from its driver, whatever that is. Returns 0 also where none is bound, or a negative errno. */
 int function_unbind(const char *address);
 
