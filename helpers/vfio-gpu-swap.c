@@ -3,6 +3,7 @@
 /* What vfio-gpu@.service runs: checks while the desktop is still up, notes what runs, and has the service manager do
  * the swap; afterwards waits until the host has its GPU and its desktop back. */
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 
@@ -18,6 +19,12 @@
 #include "step.h"
 #include "strv.h"
 #include "user-units.h"
+
+/* Kept where the swap was stopped in the middle: then a step that was stopped, too, is no failure. */
+#define RECORD_CANCELLED "cancelled"
+
+/* How long the signal that ends us may take after the end of the job that ends with us. */
+#define SIGNAL_MSEC 2000
 
 /* How long a display manager may take to start before nobody waits for it any longer. */
 #define DESKTOP_TIMEOUT (90 * USEC_PER_SEC)
@@ -138,11 +145,19 @@ static int report_failure(Manager *m, const Task *task) {
                                 "has the whole story", *unit, !isempty(status) ? status : result ?: "?", task->vm_name);
         }
         if (!failed)
-                (void) log_full(LOG_ERR, 0, &subject, "the swap was cancelled; everything is taken back");
+                (void) log_full(LOG_ERR, 0, &subject, "the service manager ended the swap (%s), without a failed step; "
+                                "everything is taken back", manager_result(m));
         return -ECANCELED;
 }
 
-static int run_target(Manager *m, const Task *task) {
+/* A stop of our unit stops the target in the same transaction, so the end of its job can be seen before the signal. */
+static bool was_stopped(int signals) {
+        struct pollfd event = { .fd = signals, .events = POLLIN };
+
+        return poll(&event, 1, SIGNAL_MSEC) > 0;
+}
+
+static int run_target(Manager *m, const Task *task, int state) {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_free_ char *target = NULL;
         _cleanup_close_ int signals = -1;
@@ -163,9 +178,10 @@ static int run_target(Manager *m, const Task *task) {
                 return log_error_errno(r ?: -ECANCELED, "cannot start %s: %s", target, error.message);
 
         r = manager_wait(m, signals, UINT64_MAX);
-        if (r == -EINTR) {
+        if (r == -EINTR || (r > 0 && streq(manager_result(m), "canceled") && was_stopped(signals))) {
                 log_notice("stopped before it was done; everything is taken back");
-                return 0;
+                r = state_write(state, RECORD_CANCELLED, NULL);
+                return r < 0 ? log_error_errno(r, "cannot note that: %m") : 0;
         }
         if (r < 0)
                 return log_error_errno(r, "cannot wait for %s: %m", target);
@@ -207,7 +223,7 @@ static int start(const Task *task) {
         forget_failures(m, task->vm);
         if (task->stop_user_units)
                 stop_user_units(task->stop_user_units);
-        return run_target(m, task);
+        return run_target(m, task, state);
 }
 
 static int stop_steps(Manager *m, const char *vm) {
@@ -242,7 +258,7 @@ static void wait_for_desktop(Manager *m, char **units) {
 }
 
 static int stop(const Task *task) {
-        _cleanup_strv_free_ char **units = NULL;
+        _cleanup_strv_free_ char **units = NULL, **cancelled = NULL;
         _cleanup_manager_ Manager *m = NULL;
         _cleanup_close_ int state = -1;
         int r;
@@ -266,6 +282,8 @@ static int stop(const Task *task) {
         if (r < 0)
                 return r;
         wait_for_desktop(m, units);
+        if (state_read(state, RECORD_CANCELLED, &cancelled) >= 0)
+                forget_failures(m, task->vm);
 
         r = unpin_units(m, task->vm, state);
         if (r >= 0)

@@ -14,7 +14,7 @@
 struct Manager {
         sd_bus *bus;
         char **jobs; /* object paths of those not ended yet */
-        bool failed; /* one of them ended in another way than "done" */
+        char result[32]; /* how the last one ended that did not end with "done" */
 };
 
 /* A job can end before the answer to our own call has told which it is, so every one that ended is noted. */
@@ -28,7 +28,8 @@ static int on_job_removed(sd_bus_message *message, void *userdata, _unused_ sd_b
 
         for (char **job = m->jobs; job && *job; job++)
                 if (streq(*job, path)) {
-                        m->failed = m->failed || !streq(result, "done");
+                        if (!streq(result, "done"))
+                                (void) snprintf(m->result, sizeof(m->result), "%s", result);
                         free(*job);
                         do
                                 job[0] = job[1];
@@ -205,6 +206,7 @@ static int wait_for_message(Manager *m, int interrupt, uint64_t deadline) {
 int manager_wait(Manager *m, int interrupt, uint64_t deadline) {
         int r;
 
+        m->result[0] = 0;
         while (m->jobs && *m->jobs) {
                 r = sd_bus_process(m->bus, NULL);
                 if (r == 0)
@@ -213,9 +215,11 @@ int manager_wait(Manager *m, int interrupt, uint64_t deadline) {
                         return r;
         }
 
-        r = m->failed;
-        m->failed = false;
-        return r;
+        return m->result[0] != 0;
+}
+
+const char *manager_result(Manager *m) {
+        return m->result;
 }
 
 int manager_reset_failed(Manager *m, const char *unit) {

@@ -45,6 +45,9 @@ int manager_queue(Manager *m, const char *method, const char *unit, sd_bus_error
  * another way, -EINTR, -ETIMEDOUT, or another negative errno. */
 int manager_wait(Manager *m, int interrupt, uint64_t deadline);
 
+/* Returns how a job ended if manager_wait() returned 1: "failed", "canceled", "dependency", "timeout" and so on. */
+const char *manager_result(Manager *m);
+
 /* Forgets that a unit failed. Returns 0 or a negative errno. */
 int manager_reset_failed(Manager *m, const char *unit);
 
