@@ -111,10 +111,10 @@ static int refuse(const Holder *holders, size_t n, const Task *task) {
 }
 
 /* Returns 1 once nobody has one of the nodes open, 0 if somebody has and an event came, or a negative errno. */
-static int look(char *const *nodes, const Task *task, uint64_t deadline, int *sig) {
+static int look(char *const *nodes, const Task *task, uint64_t *deadline, int *sig) {
         Holder *holders = NULL;
         size_t n = 0;
-        int left = clock_left(deadline), r;
+        int left = clock_left(*deadline), r;
 
         r = holders_find(nodes, &holders, &n);
         if (r < 0)
@@ -122,12 +122,15 @@ static int look(char *const *nodes, const Task *task, uint64_t deadline, int *si
         if (n == 0)
                 return 1;
 
-        if (left == 0)
+        if (left > 0)
+                r = holders_wait(nodes, holders, n, left < LOOK_AGAIN_MSEC ? left : LOOK_AGAIN_MSEC);
+        else if (*sig == 0)
                 r = refuse(holders, n, task);
         else {
-                signal_holders(holders, *sig ? n : 0, *sig);
+                /* Once, and then the same time again to end in. */
+                signal_holders(holders, n, *sig);
                 *sig = 0;
-                r = holders_wait(nodes, holders, n, left < LOOK_AGAIN_MSEC ? left : LOOK_AGAIN_MSEC);
+                *deadline = clock_now() + task->holders_timeout * USEC_PER_SEC;
         }
         holders_free(holders, n);
         return r;
@@ -144,7 +147,7 @@ static int wait_for_holders(const Task *task) {
                 return log_error_errno(r, "cannot list the device nodes of the GPU: %m");
 
         do
-                r = look(nodes, task, deadline, &sig);
+                r = look(nodes, task, &deadline, &sig);
         while (r == 0);
         if (r < 0)
                 return r;

@@ -257,6 +257,21 @@ static void wait_for_desktop(Manager *m, char **units) {
                 log_warning("not every unit of the desktop came back: see 'systemctl --failed'");
 }
 
+/* A step removes its record once it has taken everything back. */
+static bool is_unfinished(int state, const char *vm) {
+        STRV_FOREACH(record, STRV_MAKE("functions", "modules", "consoles")) {
+                _cleanup_strv_free_ char **lines = NULL;
+
+                if (state_read(state, *record, &lines) == -ENOENT)
+                        continue;
+                (void) log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_SWAP_FAILED },
+                                "not everything could be taken back, the lines above say what; " STATE_DIRECTORY "/%s keeps "
+                                "what is left: mend the cause, then start and stop this unit again", vm);
+                return true;
+        }
+        return false;
+}
+
 static int stop(const Task *task) {
         _cleanup_strv_free_ char **units = NULL, **cancelled = NULL;
         _cleanup_manager_ Manager *m = NULL;
@@ -284,6 +299,9 @@ static int stop(const Task *task) {
         wait_for_desktop(m, units);
         if (state_read(state, RECORD_CANCELLED, &cancelled) >= 0)
                 forget_failures(m, task->vm);
+
+        if (is_unfinished(state, task->vm))
+                return -EBUSY;
 
         r = unpin_units(m, task->vm, state);
         if (r >= 0)

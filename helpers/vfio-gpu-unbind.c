@@ -203,12 +203,15 @@ static int start(const Task *task) {
         _cleanup_close_ int state = -1;
         int r;
 
-        r = functions_read(task->functions, &functions);
-        if (r < 0)
-                return r;
-
         state = state_open(task->vm, true);
-        r = state < 0 ? state : functions_save(state, functions);
+        /* A record that is there already is of an earlier swap, whose way back was not finished: it counts. */
+        r = state < 0 ? state : functions_load(state, &functions);
+        if (r == -ENOENT) {
+                r = functions_read(task->functions, &functions);
+                if (r < 0)
+                        return r;
+                r = functions_save(state, functions);
+        }
         if (r < 0)
                 return log_error_errno(r, "cannot note the drivers of the GPU in " STATE_DIRECTORY "/%s: %m", task->vm);
 
@@ -282,8 +285,8 @@ static int restore_function(struct kmod_ctx *kmod, const Function *f) {
 
         if (!streq(f->driver, VFIO_DRIVER) && function_is_driven_by(f->address, VFIO_DRIVER) > 0)
                 return log_full(LOG_ERR, EBUSY, &subject,
-                                "%s is still on vfio-pci and stays there: end the VM that has it, then stop "
-                                "vfio-gpu@.service again", f->address);
+                                "%s is still on vfio-pci and stays there: end the VM that has it, then start "
+                                "and stop vfio-gpu@.service again", f->address);
 
         r = restore_driver(kmod, f);
         k = function_set_override(f->address, f->override);
