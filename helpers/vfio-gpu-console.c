@@ -17,21 +17,29 @@
 /* What was unbound: "console NAME", since numbers change, and "firmware DRIVER DEVICE". */
 #define RECORD "consoles"
 
-static int read_attribute_of(const char *directory, const char *name, const char *attribute, char **ret) {
-        _cleanup_free_ char *path = root_path("%s/%s/%s", directory, name, attribute);
+static int read_attribute_of(const char *console, const char *attribute, char **ret) {
+        _cleanup_free_ char *path = root_path(VTCONSOLES "/%s/%s", console, attribute);
 
         return path ? read_text_file(path, 4096, ret) : -ENOMEM;
 }
 
-/* Returns whether the console draws on frame buffers: "(M) frame buffer device". */
-static bool is_framebuffer_console(const char *console, char **ret_name) {
-        return read_attribute_of(VTCONSOLES, console, "name", ret_name) >= 0 && strstr(*ret_name, "frame buffer");
-}
+/* Returns 1 with the console's name and state if it draws on frame buffers: "(M) frame buffer device"; 0 if it does not, or
+ * is gone. */
+static int read_console(const char *console, char **ret_name, bool *ret_bound) {
+        _cleanup_free_ char *name = NULL, *bound = NULL;
+        int r;
 
-static bool is_bound(const char *console) {
-        _cleanup_free_ char *bound = NULL;
+        r = read_attribute_of(console, "name", &name);
+        if (r >= 0)
+                r = read_attribute_of(console, "bind", &bound);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        if (!strstr(name, "frame buffer"))
+                return 0;
 
-        return read_attribute_of(VTCONSOLES, console, "bind", &bound) >= 0 && streq(bound, "1");
+        *ret_name = TAKE_PTR(name);
+        *ret_bound = streq(bound, "1");
+        return 1;
 }
 
 static int bind_console(const char *console, bool bind) {
@@ -134,8 +142,11 @@ static int find_consoles(char *const *functions, char ***record) {
         r = path ? list_directory(path, &consoles) : -ENOMEM;
         STRV_FOREACH(console, consoles) {
                 _cleanup_free_ char *name = NULL;
+                bool bound = false;
 
-                if (r >= 0 && is_framebuffer_console(*console, &name) && is_bound(*console))
+                if (r >= 0)
+                        r = read_console(*console, &name, &bound);
+                if (r > 0 && bound)
                         r = strv_extendf(record, "console %s", name);
         }
         return r;
@@ -150,8 +161,11 @@ static int switch_console(const char *wanted, bool bind) {
         r = path ? list_directory(path, &consoles) : -ENOMEM;
         STRV_FOREACH(console, consoles) {
                 _cleanup_free_ char *name = NULL;
+                bool bound = false;
 
-                if (r < 0 || !is_framebuffer_console(*console, &name) || !streq(name, wanted) || is_bound(*console) == bind)
+                if (r >= 0)
+                        r = read_console(*console, &name, &bound);
+                if (r <= 0 || !streq(name, wanted) || bound == bind)
                         continue;
                 r = bind_console(*console, bind);
                 if (r >= 0)
@@ -161,20 +175,28 @@ static int switch_console(const char *wanted, bool bind) {
 }
 
 static int switch_firmware(const char *driver_and_device, bool bind) {
+        _cleanup_free_ char *device = NULL, *driver = NULL, *path = NULL;
         _cleanup_strv_free_ char **words = NULL;
-        _cleanup_free_ char *path = NULL;
         int r;
 
         r = strv_split(driver_and_device, " ", &words);
         if (r < 0)
                 return r;
-        if (strv_length(words) != 2 || strchr(words[0], '/'))
+        if (strv_length(words) != 2 || strchr(words[0], '/') || strchr(words[1], '/'))
                 return -EBADMSG;
 
+        device = root_path(PLATFORM "/devices/%s", words[1]);
+        driver = root_path(PLATFORM "/devices/%s/driver", words[1]);
         path = root_path(PLATFORM "/drivers/%s/%s", words[0], bind ? "bind" : "unbind");
-        r = path ? write_attribute(path, words[1]) : -ENOMEM;
+        if (!device || !driver || !path)
+                return -ENOMEM;
+
+        /* As it should be: an earlier attempt came this far, or ended before it. */
+        if (path_exists(driver) == bind)
+                return 0;
+        r = write_attribute(path, words[1]);
         /* Gone for good is no fault: a driver that took the GPU in the meantime removes the device. */
-        return r == -ENODEV || r == -ENOENT ? 0 : r;
+        return r < 0 && !path_exists(device) ? 0 : r;
 }
 
 static int switch_all(char *const *record, bool bind) {
@@ -225,7 +247,10 @@ static int stop(const Task *task) {
                 return log_error_errno(r, "cannot read " STATE_DIRECTORY "/%s/" RECORD ": %m", task->vm);
 
         r = switch_all(record, true);
-        return r < 0 ? r : state_remove(state, RECORD);
+        if (r < 0)
+                return r;
+        r = state_remove(state, RECORD);
+        return r < 0 ? log_error_errno(r, "cannot remove " STATE_DIRECTORY "/%s/" RECORD ": %m", task->vm) : 0;
 }
 
 int main(int argc, char **argv) {
