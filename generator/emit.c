@@ -35,7 +35,8 @@ static bool is_plain(const char *word) {
         return !*p && p > word;
 }
 
-/* Writes one word at 'p', which has room for four times its length and the quotes, the 'doubled' characters twice. */
+/* Writes one word at 'p', which has room for four times its length and two quotes. Characters in 'doubled'
+ * are written twice. */
 static char *quote_word(char *p, const char *word, const char *doubled) {
         if (is_plain(word))
                 return stpcpy(p, word);

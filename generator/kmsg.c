@@ -16,8 +16,8 @@ static void write_kmsg(int level, const char *text) {
         _cleanup_free_ char *line = NULL;
         int n;
 
-        n = asprintf(&line, "<%d>%s[%d]: %.*s\n", LOG_DAEMON | level, program_invocation_short_name, getpid(),
-                     KMSG_TEXT_MAX, text);
+        n = asprintf(&line, "<%d>%s[%d]: %.*s\n", LOG_DAEMON | level, program_invocation_short_name,
+                     getpid(), KMSG_TEXT_MAX, text);
         if (n > 0)
                 (void) !write(kmsg_fd, line, (size_t) n);
 }
@@ -31,7 +31,9 @@ static void log_sink_kmsg(int level, int error, const LogSubject *subject, const
 
 /* Returns the level that a word or a digit stands for, or -1. */
 static int log_level_from_string(const char *s) {
-        static const char *const names[] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
+        static const char *const names[] = {
+                "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
+        };
 
         for (int i = 0; i < (int) ELEMENTSOF(names); i++)
                 if (streq(s, names[i]) || (s[0] == '0' + i && !s[1]))

@@ -43,14 +43,16 @@ static int print_plan(const Plan *plan, const Vm *vm) {
         }
 
         r = print_words("  hands over ", plan->functions);
-        (void) printf("  systemctl start 'vfio-gpu@%s' checks, records, and starts the steps:\n", plan->escaped);
+        (void) printf("  systemctl start 'vfio-gpu@%s' checks, records, and starts the steps:\n",
+                      plan->escaped);
         if (r >= 0)
                 r = print_words("      start  ", plan->entry);
         for (size_t i = 0; i < plan->n_steps && r >= 0; i++)
                 r = print_step(plan, i);
         if (r >= 0)
-                (void) printf("  systemctl stop 'vfio-gpu@%s', or a step that fails, undoes them in reverse\n",
-                              plan->escaped);
+                (void) printf(
+                        "  systemctl stop 'vfio-gpu@%s', or a step that fails, undoes them in reverse\n",
+                        plan->escaped);
         return r;
 }
 

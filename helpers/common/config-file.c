@@ -27,7 +27,8 @@ typedef struct Reader {
         int error;
 } Reader;
 
-static void report(Reader *r, ConfigEventType type, const char *key, const char *value, const char *problem) {
+static void report(Reader *r, ConfigEventType type, const char *key, const char *value,
+                   const char *problem) {
         r->event.type = type;
         r->event.key = key;
         r->event.value = value;
@@ -47,7 +48,8 @@ static char *strip(char *s) {
         return s;
 }
 
-/* Returns the ']' that ends the section's head, NULL if there is none. A comment may follow, a name may contain one. */
+/* Returns the ']' that ends the section's head, NULL if there is none. A comment may follow, a name may
+ * contain one. */
 static char *find_section_end(char *text) {
         for (char *p = strchr(text, ']'); p; p = strchr(p + 1, ']')) {
                 const char *rest = p + 1 + strspn(p + 1, " \t");
@@ -133,8 +135,8 @@ static char *next_line(char *buffer, int size, void *userdata) {
         text = filter_line(r, (size_t) n);
         if (strlen(text) + 3 > (size_t) size) {
                 report(r, CONFIG_BAD_LINE, NULL, NULL,
-                       "is too long: expected at most 190 bytes; a list can be given in several assignments of the "
-                       "same key");
+                       "is too long: expected at most 190 bytes; a list can be given in several "
+                       "assignments of the same key");
                 text = "";
         }
 
@@ -144,7 +146,8 @@ static char *next_line(char *buffer, int size, void *userdata) {
 }
 
 #if INI_HANDLER_LINENO
-static int handle_pair(void *userdata, _unused_ const char *section, const char *key, const char *value, _unused_ int line) {
+static int handle_pair(void *userdata, _unused_ const char *section, const char *key, const char *value,
+                       _unused_ int line) {
 #else
 static int handle_pair(void *userdata, _unused_ const char *section, const char *key, const char *value) {
 #endif
@@ -174,13 +177,14 @@ int config_file_read(FILE *stream, const char *name, ConfigHandler handler, void
 static int check_writers(const char *what, const struct stat *st, char **ret_problem) {
         if (st->st_uid != 0 && st->st_uid != geteuid())
                 return refusal(ret_problem,
-                              "refused, %s belongs to user %u, who could decide what root runs: expected owner root",
-                              what, (unsigned) st->st_uid);
+                               "refused, %s belongs to user %u, who could decide what root runs: "
+                               "expected owner root",
+                               what, (unsigned) st->st_uid);
         if (st->st_mode & (S_IWGRP | S_IWOTH))
                 return refusal(ret_problem,
-                              "refused, %s has mode %04o, so that others could decide what root runs: expected that "
-                              "only the owner can write (chmod go-w)",
-                              what, (unsigned) st->st_mode & 07777);
+                               "refused, %s has mode %04o, so that others could decide what root runs: "
+                               "expected that only the owner can write (chmod go-w)",
+                               what, (unsigned) st->st_mode & 07777);
         return 0;
 }
 
@@ -192,8 +196,9 @@ static int check_file(const char *path, const struct stat *st, char **ret_proble
         if (!copy)
                 return -ENOMEM;
         if (!S_ISREG(st->st_mode))
-                return refusal(ret_problem, "refused, it is %s: expected a regular file, or a link to /dev/null",
-                              S_ISDIR(st->st_mode) ? "a directory" : "no regular file");
+                return refusal(ret_problem,
+                               "refused, it is %s: expected a regular file, or a link to /dev/null",
+                               S_ISDIR(st->st_mode) ? "a directory" : "no regular file");
         if (st->st_size > FILE_SIZE_MAX)
                 return refusal(ret_problem, "refused, it has %lld bytes: expected at most %d",
                               (long long) st->st_size, FILE_SIZE_MAX);
@@ -202,7 +207,8 @@ static int check_file(const char *path, const struct stat *st, char **ret_proble
         if (r < 0)
                 return r;
         if (stat(dirname(copy), &directory) < 0)
-                return refusal(ret_problem, "refused, its directory cannot be examined: %s", strerror(errno));
+                return refusal(ret_problem, "refused, its directory cannot be examined: %s",
+                               strerror(errno));
         return check_writers("its directory", &directory, ret_problem);
 }
 

@@ -16,18 +16,19 @@ typedef struct ConfigEvent {
         unsigned line;
         const char *section; /* NULL before the first one; of a bad section what there is of its name */
         const char *key, *value;
-        const char *problem; /* of bad ones: what is wrong and what was expected, as the end of a sentence about the text
-                              * in 'value', or about the line if that is NULL */
+        const char *problem; /* of bad ones: what is wrong and what was expected, as the end of a sentence
+                              * about the text in 'value', or about the line if that is NULL */
 } ConfigEvent;
 
-/* Gets one event; the strings, 'file' apart, are valid during the call only. Returns 0, or a negative errno that ends
- * the reading. */
+/* Gets one event; the strings, 'file' apart, are valid during the call only. Returns 0, or a negative errno
+ * that ends the reading. */
 typedef int (*ConfigHandler)(const ConfigEvent *event, void *userdata);
 
-/* Opens a configuration file, 'path' being without the root's prefix. Returns 1 with the stream; 0 with NULL for one that
- * masks (/dev/null); -EINVAL with a sentence, to be freed, for one that must not or cannot be read; or -ENOMEM. */
+/* Opens a configuration file, 'path' being without the root's prefix. Returns 1 with the stream; 0 with NULL
+ * for one that masks (/dev/null); -EINVAL with a sentence, to be freed, for one that must not or cannot be
+ * read; or -ENOMEM. */
 int config_file_open(const char *path, FILE **ret, char **ret_problem);
 
-/* Reads an INI file, calling 'handler' for every section, assignment and bad line in the order of the file. 'name' is
- * what events call the file. Returns 0, what the handler returned, or a negative errno. */
+/* Reads an INI file, calling 'handler' for every section, assignment and bad line in the order of the file.
+ * 'name' is what events call the file. Returns 0, what the handler returned, or a negative errno. */
 int config_file_read(FILE *stream, const char *name, ConfigHandler handler, void *userdata);

@@ -46,7 +46,9 @@ static int add_boot_gpu(char ***functions, char **ret_problem) {
                 return -ENOMEM;
         r = list_directory(path, &bus);
         if (r < 0)
-                return refusal(ret_problem, "auto finds no GPU, since /sys/bus/pci/devices cannot be read: %s", strerror(-r));
+                return refusal(ret_problem,
+                               "auto finds no GPU, since /sys/bus/pci/devices cannot be read: %s",
+                               strerror(-r));
 
         STRV_FOREACH(address, bus)
                 if (is_boot_gpu(*address)) {
@@ -54,8 +56,9 @@ static int add_boot_gpu(char ***functions, char **ret_problem) {
                         break;
                 }
         if (!gpu)
-                return refusal(ret_problem, "auto finds no GPU, no function of a display class has boot_vga=1: "
-                                    "expected the addresses of the functions");
+                return refusal(ret_problem,
+                               "auto finds no GPU, no function of a display class has boot_vga=1: "
+                               "expected the addresses of the functions");
 
         r = add_function(functions, gpu, ret_problem);
         STRV_FOREACH(address, bus)

@@ -40,13 +40,30 @@ static int parse_timeout(const KeyInfo *info, const char *text, Value *value, ch
         if (r == -ERANGE)
                 return refusal(ret_problem, "\"%s\" is too long: expected at most one day", text);
         if (r < 0)
-                return refusal(ret_problem, "\"%s\" is no time span: expected one like 90, 90s or 1min 30s%s", text,
-                              strcasecmp(text, "infinity") == 0 ? ", since every step has an end" : "");
+                return refusal(ret_problem,
+                               "\"%s\" is no time span: expected one like 90, 90s or 1min 30s%s", text,
+                               strcasecmp(text, "infinity") == 0 ? ", since every step has an end" : "");
         if (seconds < info->least)
-                return refusal(ret_problem, "\"%s\" is too short: expected at least %u second", text, info->least);
+                return refusal(ret_problem, "\"%s\" is too short: expected at least %u second", text,
+                               info->least);
 
         value->seconds = seconds;
         return 0;
+}
+
+static int add_device(const char *word, Value *value, char **ret_problem) {
+        char *address = NULL;
+        int r;
+
+        if (streq(word, "auto"))
+                return strv_extend(&value->list, word);
+
+        r = pci_address_parse(word, &address);
+        if (r == -EINVAL)
+                return refusal(ret_problem,
+                               "\"%s\" is no PCI address: expected one like 0000:01:00.0 or 01:00.0, or auto",
+                               word);
+        return r < 0 ? r : strv_consume(&value->list, address);
 }
 
 static int parse_devices(_unused_ const KeyInfo *info, const char *text, Value *value, char **ret_problem) {
@@ -54,24 +71,21 @@ static int parse_devices(_unused_ const KeyInfo *info, const char *text, Value *
         int r;
 
         r = strv_split(text, BLANKS, &words);
-        STRV_FOREACH(word, words) {
-                char *address = NULL;
-
-                if (r < 0)
-                        break;
-                if (streq(*word, "auto"))
-                        r = strv_extend(&value->list, *word);
-                else {
-                        r = pci_address_parse(*word, &address);
-                        if (r == -EINVAL)
-                                return refusal(ret_problem,
-                                              "\"%s\" is no PCI address: expected one like 0000:01:00.0 or 01:00.0, "
-                                              "or auto", *word);
-                        if (r >= 0)
-                                r = strv_consume(&value->list, address);
-                }
-        }
+        STRV_FOREACH(word, words)
+                if (r >= 0)
+                        r = add_device(*word, value, ret_problem);
         return r;
+}
+
+static int add_unit(const KeyInfo *info, const char *word, Value *value, char **ret_problem) {
+        const char *problem = info->check(word);
+
+        if (problem)
+                return refusal(ret_problem, "\"%s\" %s: expected names like display-manager.service", word,
+                               problem);
+        if (startswith(word, "vfio-gpu@") || startswith(word, "vfio-gpu-"))
+                return refusal(ret_problem, "\"%s\" is a unit of the swap itself: expected other ones", word);
+        return strv_contains(value->list, word) ? 0 : strv_extend(&value->list, word);
 }
 
 static int parse_units(const KeyInfo *info, const char *text, Value *value, char **ret_problem) {
@@ -79,18 +93,9 @@ static int parse_units(const KeyInfo *info, const char *text, Value *value, char
         int r;
 
         r = strv_split(text, BLANKS, &words);
-        STRV_FOREACH(word, words) {
-                const char *problem = info->check(*word);
-
-                if (r < 0)
-                        break;
-                if (problem)
-                        return refusal(ret_problem, "\"%s\" %s: expected names like display-manager.service", *word, problem);
-                if (startswith(*word, "vfio-gpu@") || startswith(*word, "vfio-gpu-"))
-                        return refusal(ret_problem, "\"%s\" is a unit of the swap itself: expected other ones", *word);
-                if (!strv_contains(value->list, *word))
-                        r = strv_extend(&value->list, *word);
-        }
+        STRV_FOREACH(word, words)
+                if (r >= 0)
+                        r = add_unit(info, *word, value, ret_problem);
         return r;
 }
 
@@ -119,8 +124,10 @@ static int parse_modules(const KeyInfo *info, const char *text, Value *value, ch
                 value->list = strv_free(value->list);
         STRV_FOREACH(word, words) {
                 if (!module_name_is_valid(*word) || is_choice(info, *word))
-                        return refusal(ret_problem, "\"%s\" is no name of a module: expected names like nvidia_drm, or "
-                                      "auto or no alone", *word);
+                        return refusal(ret_problem,
+                                       "\"%s\" is no name of a module: expected names like nvidia_drm, or "
+                                       "auto or no alone",
+                                       *word);
                 if (strv_contains(value->list, *word))
                         continue;
                 r = strv_extend(&value->list, *word);
@@ -132,11 +139,12 @@ static int parse_modules(const KeyInfo *info, const char *text, Value *value, ch
 
 const KeyInfo key_table[KEY_MAX] = {
         [KEY_DEVICES] = {
-                .name = "Devices", .section = "GPU", .parse = parse_devices, .is_list = true, .fallback = "auto",
+                .name = "Devices", .section = "GPU", .parse = parse_devices, .is_list = true,
+                .fallback = "auto",
         },
         [KEY_UNLOAD_MODULES] = {
-                .name = "UnloadModules", .section = "GPU", .parse = parse_modules, .is_list = true, .fallback = "auto",
-                .choices = { "auto", "no" },
+                .name = "UnloadModules", .section = "GPU", .parse = parse_modules, .is_list = true,
+                .fallback = "auto", .choices = { "auto", "no" },
         },
         [KEY_RETURN] = {
                 .name = "Return", .section = "GPU", .parse = parse_choice, .fallback = "rebind",

@@ -5,8 +5,8 @@
 
 typedef struct KeyInfo KeyInfo;
 
-/* Reads what is assigned to a key into 'value', adding to a list that is there. Returns 0, -EINVAL with a sentence, to be
- * freed, that names the offending text and what was expected, or -ENOMEM. */
+/* Reads what is assigned to a key into 'value', adding to a list that is there. Returns 0, -EINVAL with a
+ * sentence, to be freed, that names the offending text and what was expected, or -ENOMEM. */
 typedef int (*KeyParser)(const KeyInfo *info, const char *text, Value *value, char **ret_problem);
 
 struct KeyInfo {
@@ -15,7 +15,7 @@ struct KeyInfo {
         KeyParser parse;
         bool is_list;
         const char *fallback;     /* what the default is when nothing sets it, in the words of the file */
-        const char *choices[4];   /* of a choice, the words; of a list, those that stand alone instead of one */
+        const char *choices[4];   /* of a choice, the words; of a list, those that stand for a whole one */
         const char *(*check)(const char *word); /* of a list of units */
         unsigned least;           /* of seconds */
 };

@@ -39,7 +39,8 @@ static int begin(char ***command, const Plan *plan, const char *program, const c
 }
 
 static int add_holders_timeout(char ***command, const Config *config, const Vm *vm) {
-        return strv_extendf(command, "--holders-timeout=%u", config_value(config, vm, KEY_HOLDERS_TIMEOUT)->seconds);
+        return strv_extendf(command, "--holders-timeout=%u",
+                            config_value(config, vm, KEY_HOLDERS_TIMEOUT)->seconds);
 }
 
 static int add_units(char ***command, const Config *config, const Vm *vm) {
@@ -57,9 +58,11 @@ static int desktop_options(const Config *config, const Vm *vm, Step *step) {
         step->conflicts = config_value(config, vm, KEY_STOP_UNITS)->list;
         r = add_units(&step->start, config, vm);
         if (r >= 0)
-                r = strv_extend_joined(&step->start, "--sessions=", config_value(config, vm, KEY_SESSIONS)->choice);
+                r = strv_extend_joined(&step->start,
+                                       "--sessions=", config_value(config, vm, KEY_SESSIONS)->choice);
         if (r >= 0)
-                r = strv_extend_joined(&step->start, "--holders=", config_value(config, vm, KEY_HOLDERS)->choice);
+                r = strv_extend_joined(&step->start,
+                                       "--holders=", config_value(config, vm, KEY_HOLDERS)->choice);
         if (r >= 0)
                 r = add_holders_timeout(&step->start, config, vm);
         return r;
@@ -77,7 +80,8 @@ static int unbind_options(const Config *config, const Vm *vm, Step *step) {
         if (r >= 0)
                 r = add_holders_timeout(&step->start, config, vm);
         if (r >= 0)
-                r = strv_extend_joined(&step->stop, "--return=", config_value(config, vm, KEY_RETURN)->choice);
+                r = strv_extend_joined(&step->stop,
+                                       "--return=", config_value(config, vm, KEY_RETURN)->choice);
         return r;
 }
 
@@ -128,7 +132,8 @@ static int plan_steps(const Config *config, const Vm *vm, Plan *plan) {
         if (r >= 0)
                 r = add_units(&plan->entry, config, vm);
         if (r >= 0)
-                r = add_each(&plan->entry, "--stop-user-unit=", config_value(config, vm, KEY_STOP_USER_UNITS)->list);
+                r = add_each(&plan->entry,
+                             "--stop-user-unit=", config_value(config, vm, KEY_STOP_USER_UNITS)->list);
         if (r >= 0)
                 r = add_each(&plan->entry, "", plan->functions);
 

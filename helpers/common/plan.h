@@ -28,8 +28,8 @@ typedef struct Plan {
         Step steps[PLAN_STEPS_MAX]; /* their commands are the plan's own */
 } Plan;
 
-/* Works out what is done for the VM. Returns 0 with a plan that ends with plan_done() and is valid as long as the
- * configuration, or -ENOMEM. */
+/* Works out what is done for the VM. Returns 0 with a plan that ends with plan_done() and is valid as long
+ * as the configuration, or -ENOMEM. */
 int plan_make(const Config *config, const Vm *vm, Plan *ret);
 
 /* Frees what the plan has of its own. */

@@ -35,7 +35,7 @@ static int list_drop_ins(const char *directory, char ***ret, char ***unreadable)
         return r == -ENOENT ? 0 : r;
 }
 
-/* Returns the list whose first name comes first, of equal ones the first list, or -1 when all are used up. */
+/* Returns the list whose first name comes first, of equal ones the first list, or -1 when all are empty. */
 static int first_of(char **const *heads) {
         int first = -1;
 
@@ -54,7 +54,8 @@ static int merge_drop_ins(char **const *lists, char **files) {
         while ((first = first_of(heads)) >= 0) {
                 const char *name = *heads[first];
 
-                if (endswith(name, ".conf") && asprintf(files++, "%s/vfio-gpu.conf.d/%s", directories[first], name) < 0) {
+                if (endswith(name, ".conf") &&
+                    asprintf(files++, "%s/vfio-gpu.conf.d/%s", directories[first], name) < 0) {
                         files[-1] = NULL;
                         return -ENOMEM;
                 }

@@ -13,7 +13,8 @@
 #include "unit-name.h"
 
 /* Logs a complaint and records it in 'list', unless that is NULL: then it is a warning only. */
-static int complain(Config *config, char ***list, const Location *where, const char *format, ...) _printf_(4, 5);
+static int complain(Config *config, char ***list, const Location *where, const char *format, ...)
+        _printf_(4, 5);
 
 static int complain(Config *config, char ***list, const Location *where, const char *format, ...) {
         _cleanup_free_ char *raw = NULL, *text = NULL;
@@ -142,7 +143,8 @@ static int enter_vm(Config *config, const char *name, const Location *where) {
         config->scope.type = SCOPE_IGNORED;
         if (problem) {
                 /* There is no unit that could be told of this one. */
-                r = complain(config, &unused, where, "the name of the VM \"%s\" %s: expected [VM NAME]", name, problem);
+                r = complain(config, &unused, where, "the name of the VM \"%s\" %s: expected [VM NAME]",
+                             name, problem);
                 strv_free(unused);
                 return r;
         }
@@ -169,7 +171,8 @@ static int unknown_section(Config *config, const char *section, const Location *
         config->scope.type = SCOPE_IGNORED;
         near = nearest_name(word, names, ELEMENTSOF(names));
         if (!near)
-                return complain(config, NULL, where, "unknown section [%s] (expected [GPU], [Host] or [VM NAME])", section);
+                return complain(config, NULL, where,
+                                "unknown section [%s] (expected [GPU], [Host] or [VM NAME])", section);
         return complain(config, NULL, where, "unknown section [%s] (did you mean [%s%s]?)", section, near,
                         streq(near, "VM") ? section[n] ? section + n : " NAME" : "");
 }
@@ -188,7 +191,8 @@ static int enter_section(Config *config, const ConfigEvent *event, const Locatio
         return 0;
 }
 
-/* A VM's own section keeps its trouble to itself; whatever else cannot be read may have been meant for any VM. */
+/* A VM's own section keeps its trouble to itself; whatever else cannot be read may have been meant for any
+ * VM. */
 static int bad_section(Config *config, const ConfigEvent *event, const Location *where) {
         const char *vm = section_vm(event->section);
         int r = 0;
@@ -198,7 +202,8 @@ static int bad_section(Config *config, const ConfigEvent *event, const Location 
                 r = enter_vm(config, vm, where);
         if (r < 0)
                 return r;
-        return complain(config, config->scope.type == SCOPE_VM ? &config->scope.vm->problems : &config->problems,
+        return complain(config,
+                        config->scope.type == SCOPE_VM ? &config->scope.vm->problems : &config->problems,
                         where, "\"%s\" %s", event->value, event->problem);
 }
 
@@ -216,16 +221,18 @@ static int unknown_key(Config *config, const ConfigEvent *event, const Location 
         int key = key_from_name(event->key);
 
         if (key >= 0)
-                return complain(config, NULL, where, "%s= does not belong into [%s] but into [%s] or [VM NAME]",
-                                event->key, event->section, key_table[key].section);
+                return complain(config, NULL, where,
+                                "%s= does not belong into [%s] but into [%s] or [VM NAME]", event->key,
+                                event->section, key_table[key].section);
 
         for (int i = 0; i < KEY_MAX; i++)
                 names[i] = key_table[i].name;
         near = nearest_name(event->key, names, KEY_MAX);
         if (near)
-                return complain(config, NULL, where, "unknown key %s= in [%s] (did you mean %s=?)", event->key,
-                                event->section, near);
-        return complain(config, NULL, where, "unknown key %s= in [%s] (see vfio-gpu.conf(5))", event->key, event->section);
+                return complain(config, NULL, where, "unknown key %s= in [%s] (did you mean %s=?)",
+                                event->key, event->section, near);
+        return complain(config, NULL, where, "unknown key %s= in [%s] (see vfio-gpu.conf(5))", event->key,
+                        event->section);
 }
 
 static int set_value(Config *config, Settings *settings, int key, const char *text, const Location *where) {
@@ -245,7 +252,8 @@ static int set_value(Config *config, Settings *settings, int key, const char *te
 
         r = key_table[key].parse(&key_table[key], text, value, &problem);
         if (r == -EINVAL)
-                return complain(config, &settings->problems[key], where, "%s=: %s", key_table[key].name, problem);
+                return complain(config, &settings->problems[key], where, "%s=: %s", key_table[key].name,
+                                problem);
         return r;
 }
 
@@ -256,13 +264,15 @@ static int assign(Config *config, const ConfigEvent *event, const Location *wher
                 return 0;
         if (config->scope.type == SCOPE_NONE)
                 return complain(config, &config->problems, where,
-                                "%s= stands before any section: expected [GPU], [Host] or [VM NAME] above it", event->key);
+                                "%s= stands before any section: expected [GPU], [Host] or [VM NAME] above it",
+                                event->key);
 
         key = key_from_name(event->key);
         if (key < 0 || (config->scope.type != SCOPE_VM && !streq(key_table[key].section, event->section)))
                 return unknown_key(config, event, where);
-        return set_value(config, config->scope.type == SCOPE_VM ? &config->scope.vm->settings : &config->defaults, key,
-                         event->value, where);
+        return set_value(config,
+                         config->scope.type == SCOPE_VM ? &config->scope.vm->settings : &config->defaults,
+                         key, event->value, where);
 }
 
 static int handle_event(const ConfigEvent *event, void *userdata) {
@@ -298,7 +308,8 @@ static int read_file(Config *config, const char *path) {
                 return -ENOMEM;
         /* SourcePath= names the file, and a line break in it would begin another setting. */
         if (!streq(printable, path))
-                return complain(config, &config->problems, &where, "refused, its name is no plain text: expected UTF-8 "
+                return complain(config, &config->problems, &where,
+                                "refused, its name is no plain text: expected UTF-8 "
                                 "without control characters");
 
         r = config_file_open(path, &stream, &problem);
@@ -317,7 +328,8 @@ const Value *config_value(const Config *config, const Vm *vm, Key key) {
         return vm->settings.where[key].file ? &vm->settings.values[key] : &config->defaults.values[key];
 }
 
-/* Returns the complaints about the value that counts for the VM, and about its own ones that do not count any more. */
+/* Returns the complaints about the value that counts for the VM, and about its own ones that do not count
+ * any more. */
 static char **value_problems(const Config *config, const Vm *vm, Key key) {
         if (vm->settings.problems[key] || vm->settings.where[key].file)
                 return vm->settings.problems[key];
@@ -350,10 +362,12 @@ static int check_vm(Config *config, Vm *vm) {
         char **stop = config_value(config, vm, KEY_STOP_UNITS)->list;
         int r;
 
-        if (wait >= limit && !value_problems(config, vm, KEY_HOLDERS_TIMEOUT) && !value_problems(config, vm, KEY_TIMEOUT)) {
+        if (wait >= limit && !value_problems(config, vm, KEY_HOLDERS_TIMEOUT) &&
+            !value_problems(config, vm, KEY_TIMEOUT)) {
                 r = complain(config, &vm->problems, &vm->where,
-                             "VM \"%s\": HoldersTimeoutSec= is %us, but TimeoutSec= ends the step after %us: expected "
-                             "the first to be shorter", vm->name, wait, limit);
+                             "VM \"%s\": HoldersTimeoutSec= is %us, but TimeoutSec= ends the step after "
+                             "%us: expected the first to be shorter",
+                             vm->name, wait, limit);
                 if (r < 0)
                         return r;
         }
@@ -361,7 +375,8 @@ static int check_vm(Config *config, Vm *vm) {
         STRV_FOREACH(unit, config_value(config, vm, KEY_START_UNITS)->list)
                 if (strv_contains(stop, *unit)) {
                         r = complain(config, &vm->problems, &vm->where,
-                                     "VM \"%s\": %s is in StopUnits= and in StartUnits=: expected one of them",
+                                     "VM \"%s\": %s is in StopUnits= and in StartUnits=: expected one of "
+                                     "them",
                                      vm->name, *unit);
                         if (r < 0)
                                 return r;
@@ -377,7 +392,8 @@ static int set_fallbacks(Config *config) {
 
                 if (config->defaults.where[key].file)
                         continue;
-                r = key_table[key].parse(&key_table[key], key_table[key].fallback, &config->defaults.values[key], &unused);
+                r = key_table[key].parse(&key_table[key], key_table[key].fallback,
+                                         &config->defaults.values[key], &unused);
                 if (r < 0)
                         return r;
         }
@@ -391,7 +407,8 @@ int config_finish(Config *config) {
         r = set_fallbacks(config);
         for (size_t i = 0; i < config->n_vms && r >= 0; i++) {
                 Vm *vm = config->vms[i];
-                const Location *own = &vm->settings.where[KEY_DEVICES], *shared = &config->defaults.where[KEY_DEVICES];
+                const Location *own = &vm->settings.where[KEY_DEVICES],
+                               *shared = &config->defaults.where[KEY_DEVICES];
 
                 if (own->file)
                         r = resolve_devices(config, &vm->settings, own);
@@ -417,7 +434,8 @@ int config_load(Config **ret) {
                 return r;
 
         STRV_FOREACH(path, unreadable) {
-                r = complain(config, &config->problems, &(Location) { *path, 0 }, "cannot be listed, expected a directory");
+                r = complain(config, &config->problems, &(Location){ *path, 0 },
+                             "cannot be listed, expected a directory");
                 if (r < 0)
                         return r;
         }

@@ -3,7 +3,7 @@
 
 #include "macros.h"
 
-/* What the configuration files say, with defaults filled in and every complaint recorded where it belongs. */
+/* What the configuration files say, with defaults filled in and each complaint recorded where it belongs. */
 
 typedef enum Key {
         KEY_DEVICES,
@@ -59,12 +59,12 @@ typedef struct Config {
         } scope; /* the section that is being read */
 } Config;
 
-/* Reads all configuration files, resolves the devices and checks everything. Complaints are logged and recorded.
- * Returns 0 with a configuration to be freed, whatever it is worth, or -ENOMEM. */
+/* Reads all configuration files, resolves the devices and checks everything. Complaints are logged and
+ * recorded. Returns 0 with a configuration to be freed, whatever it is worth, or -ENOMEM. */
 int config_load(Config **ret);
 
-/* The parts of config_load(): makes an empty configuration, reads one stream into it, called 'name' in messages, and
- * completes it. Return 0 or a negative errno. */
+/* The parts of config_load(): makes an empty configuration, reads one stream into it, called 'name' in
+ * messages, and completes it. Return 0 or a negative errno. */
 int config_new(Config **ret);
 int config_read(Config *config, FILE *stream, const char *name);
 int config_finish(Config *config);
@@ -80,5 +80,6 @@ Vm *config_find_vm(const Config *config, const char *name);
 /* Returns the value that counts for the VM: its own, or the default. */
 const Value *config_value(const Config *config, const Vm *vm, Key key);
 
-/* Lists every complaint that keeps the VM from being swapped for, NULL if there is none. Returns 0 or -ENOMEM. */
+/* Lists every complaint that keeps the VM from being swapped for, NULL if there is none. Returns 0 or
+ * -ENOMEM. */
 int config_problems(const Config *config, const Vm *vm, char ***ret);

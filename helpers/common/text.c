@@ -15,7 +15,9 @@ size_t utf8_char_length(const char *s) {
         static const struct {
                 unsigned char mask, lead;
                 uint32_t least;
-        } forms[] = { { 0x80, 0x00, 0 }, { 0xe0, 0xc0, 0x80 }, { 0xf0, 0xe0, 0x800 }, { 0xf8, 0xf0, 0x10000 } };
+        } forms[] = {
+                { 0x80, 0x00, 0 }, { 0xe0, 0xc0, 0x80 }, { 0xf0, 0xe0, 0x800 }, { 0xf8, 0xf0, 0x10000 }
+        };
         const unsigned char *p = (const unsigned char *) s;
 
         for (size_t n = 1; n <= ELEMENTSOF(forms); n++) {
@@ -43,8 +45,10 @@ char *text_printable(const char *s) {
         while (*s) {
                 size_t n = utf8_char_length(s);
 
-                /* The two-byte characters that begin with c2 and are below a0 are control characters as well. */
-                if (n == 0 || iscntrl((unsigned char) *s) || (n == 2 && s[0] == '\xc2' && (unsigned char) s[1] < 0xa0))
+                /* The two-byte characters that begin with c2 and are below a0 are control characters as
+                 * well. */
+                if (n == 0 || iscntrl((unsigned char) *s) ||
+                    (n == 2 && s[0] == '\xc2' && (unsigned char) s[1] < 0xa0))
                         p += sprintf(p, "\\x%02x", (unsigned char) *s++);
                 else {
                         p = mempcpy(p, s, n);
@@ -73,7 +77,8 @@ static size_t distance(const char *a, const char *b) {
 
                 row[0] = i;
                 for (size_t j = 1; j <= n; j++) {
-                        size_t changed = diagonal + (tolower((unsigned char) a[i - 1]) != tolower((unsigned char) b[j - 1]));
+                        size_t changed = diagonal + (tolower((unsigned char) a[i - 1]) !=
+                                                     tolower((unsigned char) b[j - 1]));
 
                         diagonal = row[j];
                         row[j] = min3(row[j] + 1, row[j - 1] + 1, changed);

@@ -3,8 +3,8 @@
 #include "text.h"
 #include "unit-name.h"
 
-/* What do_escape_mangle() of systemd (src/basic/unit-name.c) leaves as it is. The backslash is left out on purpose: a
- * name that contains one has to be escaped, or it could not be told from an escaped one. */
+/* What do_escape_mangle() of systemd (src/basic/unit-name.c) leaves as it is. The backslash is left out on
+ * purpose: a name that contains one has to be escaped, or it could not be told from an escaped one. */
 #define PLAIN_CHARS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:-_.@"
 
 /* The longest of our unit names around the name of the VM. */
@@ -35,7 +35,9 @@ const char *vm_name_problem(const char *vm) {
                 p += n;
         }
 
-        return escaped + strlen(UNIT_NAME_FRAME) > UNIT_NAME_LENGTH_MAX ? "is too long for the name of a unit" : NULL;
+        return escaped + strlen(UNIT_NAME_FRAME) > UNIT_NAME_LENGTH_MAX
+                       ? "is too long for the name of a unit"
+                       : NULL;
 }
 
 int vm_name_escape(const char *vm, char **ret) {
@@ -96,7 +98,8 @@ int vm_name_unescape(const char *escaped, char **ret) {
 /* Of the types that a unit can have, those that a person starts and stops. */
 static bool is_unit_suffix(const char *s) {
         static const char *const suffixes[] = {
-                ".service", ".socket", ".target", ".timer", ".path", ".mount", ".automount", ".swap", ".slice", ".scope",
+                ".service", ".socket",    ".target", ".timer", ".path",
+                ".mount",   ".automount", ".swap",   ".slice", ".scope",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(suffixes); i++)

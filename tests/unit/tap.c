@@ -21,7 +21,8 @@ bool tap_is(const char *got, const char *expected, const char *file, int line, c
         bool same = got && expected ? strcmp(got, expected) == 0 : got == expected;
 
         if (!tap_ok(same, file, line, what))
-                (void) printf("# got      %s\n# expected %s\n", got ? got : "(null)", expected ? expected : "(null)");
+                (void) printf("# got      %s\n# expected %s\n", got ? got : "(null)",
+                              expected ? expected : "(null)");
         return same;
 }
 

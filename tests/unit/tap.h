@@ -5,7 +5,8 @@
 
 /* The Test Anything Protocol, as much of it as a test program needs. */
 
-/* Reports one test: its expression is its name. Returns whether it holds, so that what depends on it can be left out. */
+/* Reports one test: its expression is its name. Returns whether it holds, so that what depends on it can be
+ * left out. */
 #define ok(condition) tap_ok((condition), __FILE__, __LINE__, #condition)
 
 /* Reports one test that compares two strings, either of which may be NULL. */

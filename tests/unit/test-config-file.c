@@ -9,7 +9,8 @@ static int describe(const ConfigEvent *event, void *userdata) {
 
         (void) fprintf(f, "%u%c", event->line, kinds[event->type]);
         if (event->type == CONFIG_ASSIGNMENT)
-                (void) fprintf(f, "(%s|%s|%s)", event->section ? event->section : "", event->key, event->value);
+                (void) fprintf(f, "(%s|%s|%s)", event->section ? event->section : "", event->key,
+                               event->value);
         else if (event->type == CONFIG_SECTION)
                 (void) fprintf(f, "[%s]", event->section);
         else if (event->type == CONFIG_BAD_SECTION)

@@ -10,7 +10,8 @@
 /* The last line that was logged. */
 static char *logged;
 
-static void remember(_unused_ int level, _unused_ int error, _unused_ const LogSubject *subject, const char *text) {
+static void remember(_unused_ int level, _unused_ int error, _unused_ const LogSubject *subject,
+                     const char *text) {
         free(logged);
         logged = strdup(text);
 }
@@ -68,7 +69,8 @@ static void test_lists(void) {
         _cleanup_config_free_ Config *config = parse(
                 "[VM a]\nDevices=01:00.0\nDevices=01:00.1\n"
                 "[VM b]\nStopUnits=\n"
-                "[VM c]\nStopUnits=x.service\nStopUnits=\nStopUnits=y.service z.service\nStopUnits=y.service\n"
+                "[VM c]\nStopUnits=x.service\nStopUnits=\nStopUnits=y.service z.service\n"
+                "StopUnits=y.service\n"
                 "[VM d]\nUnloadModules=nvidia nvidia_drm\nUnloadModules=i2c-nvidia-gpu\n"
                 "[VM e]\nUnloadModules=nvidia\nUnloadModules=no\n"
                 "[VM f]\nUnloadModules=no\nUnloadModules=nvidia\n"
@@ -89,8 +91,8 @@ static void test_lists(void) {
 
 static void test_words(void) {
         _cleanup_config_free_ Config *config = parse(
-                "[GPU]\nDevices=01:00.0\nReturn=rescan\n[VM a]\nReturn=rebind\n[VM b]\nReturn=rebind\nReturn=\n"
-                "HoldersTimeoutSec=1500ms\nTimeoutSec=2min\n");
+                "[GPU]\nDevices=01:00.0\nReturn=rescan\n[VM a]\nReturn=rebind\n"
+                "[VM b]\nReturn=rebind\nReturn=\nHoldersTimeoutSec=1500ms\nTimeoutSec=2min\n");
 
         is(config_value(config, config_find_vm(config, "a"), KEY_RETURN)->choice, "rebind");
         is(config_value(config, config_find_vm(config, "b"), KEY_RETURN)->choice, "rescan");
@@ -113,28 +115,36 @@ static void complains(const char *assignment, const char *expected) {
 }
 
 static void test_complaints(void) {
-        complains("Devices=01:00.9", "f:5: Devices=: \"01:00.9\" is no PCI address: expected one like 0000:01:00.0 or "
-                                     "01:00.0, or auto.");
+        complains("Devices=01:00.9",
+                  "f:5: Devices=: \"01:00.9\" is no PCI address: expected one like 0000:01:00.0 or "
+                  "01:00.0, or auto.");
         complains("Devices=01:00.0", "f:5: Devices=: 0000:01:00.0 is listed twice.");
-        complains("Devices=", "f:5: Devices=: no function to hand over is left, expected auto or addresses.");
-        complains("StopUnits=gdm", "f:5: StopUnits=: \"gdm\" does not end like a unit's name (.service, .socket, .timer, "
-                                   "…): expected names like display-manager.service.");
-        complains("StopUnits=vfio-gpu@a.service",
-                  "f:5: StopUnits=: \"vfio-gpu@a.service\" is a unit of the swap itself: expected other ones.");
-        complains("UnloadModules=auto nvidia", "f:5: UnloadModules=: \"auto\" is no name of a module: expected names like "
-                                               "nvidia_drm, or auto or no alone.");
-        complains("UnloadModules=../x", "f:5: UnloadModules=: \"../x\" is no name of a module: expected names like "
-                                        "nvidia_drm, or auto or no alone.");
+        complains("Devices=",
+                  "f:5: Devices=: no function to hand over is left, expected auto or addresses.");
+        complains("StopUnits=gdm",
+                  "f:5: StopUnits=: \"gdm\" does not end like a unit's name (.service, .socket, .timer, "
+                  "…): expected names like display-manager.service.");
+        complains("StopUnits=vfio-gpu@a.service", "f:5: StopUnits=: \"vfio-gpu@a.service\" is a unit of the "
+                                                  "swap itself: expected other ones.");
+        complains("UnloadModules=auto nvidia",
+                  "f:5: UnloadModules=: \"auto\" is no name of a module: expected names like "
+                  "nvidia_drm, or auto or no alone.");
+        complains("UnloadModules=../x",
+                  "f:5: UnloadModules=: \"../x\" is no name of a module: expected names like "
+                  "nvidia_drm, or auto or no alone.");
         complains("Return=Rebind", "f:5: Return=: \"Rebind\" is not known: expected rebind or rescan.");
         complains("Holders=ask", "f:5: Holders=: \"ask\" is not known: expected refuse, terminate or kill.");
-        complains("TimeoutSec=infinity", "f:5: TimeoutSec=: \"infinity\" is no time span: expected one like 90, 90s or "
-                                         "1min 30s, since every step has an end.");
+        complains("TimeoutSec=infinity",
+                  "f:5: TimeoutSec=: \"infinity\" is no time span: expected one like 90, 90s or "
+                  "1min 30s, since every step has an end.");
         complains("TimeoutSec=0", "f:5: TimeoutSec=: \"0\" is too short: expected at least 1 second.");
         complains("TimeoutSec=2d", "f:5: TimeoutSec=: \"2d\" is too long: expected at most one day.");
-        complains("HoldersTimeoutSec=90", "f:3: VM \"bad\": HoldersTimeoutSec= is 90s, but TimeoutSec= ends the step after "
-                                          "90s: expected the first to be shorter.");
+        complains("HoldersTimeoutSec=90",
+                  "f:3: VM \"bad\": HoldersTimeoutSec= is 90s, but TimeoutSec= ends the step after "
+                  "90s: expected the first to be shorter.");
         complains("StartUnits=display-manager.service",
-                  "f:3: VM \"bad\": display-manager.service is in StopUnits= and in StartUnits=: expected one of them.");
+                  "f:3: VM \"bad\": display-manager.service is in StopUnits= and in StartUnits=: expected "
+                  "one of them.");
         complains("nonsense", "f:5: \"nonsense\" is no assignment: expected Key=Value.");
         complains("Return=\x1b[31m", "f:5: Return=: \"\\x1b[31m\" is not known: expected rebind or rescan.");
 }
@@ -147,21 +157,27 @@ static void warns(const char *text, const char *expected) {
 }
 
 static void test_warnings(void) {
-        warns("[GPU]\nDevice=auto\n", "f:2: unknown key Device= in [GPU] (did you mean Devices=?), ignoring.");
-        warns("[GPU]\nStopUnits=\n", "f:2: StopUnits= does not belong into [GPU] but into [Host] or [VM NAME], ignoring.");
-        warns("[Host]\nColour=red\n", "f:2: unknown key Colour= in [Host] (see vfio-gpu.conf(5)), ignoring.");
+        warns("[GPU]\nDevice=auto\n",
+              "f:2: unknown key Device= in [GPU] (did you mean Devices=?), ignoring.");
+        warns("[GPU]\nStopUnits=\n",
+              "f:2: StopUnits= does not belong into [GPU] but into [Host] or [VM NAME], ignoring.");
+        warns("[Host]\nColour=red\n",
+              "f:2: unknown key Colour= in [Host] (see vfio-gpu.conf(5)), ignoring.");
         warns("[Hots]\nStopUnits=\n", "f:1: unknown section [Hots] (did you mean [Host]?), ignoring.");
-        warns("[vm Win 10]\nDevices=x\n", "f:1: unknown section [vm Win 10] (did you mean [VM Win 10]?), ignoring.");
+        warns("[vm Win 10]\nDevices=x\n",
+              "f:1: unknown section [vm Win 10] (did you mean [VM Win 10]?), ignoring.");
         warns("[Vm]\n", "f:1: unknown section [Vm] (did you mean [VM NAME]?), ignoring.");
-        warns("[Windows10]\nnonsense\n", "f:2: \"nonsense\" is no assignment: expected Key=Value, ignoring.");
+        warns("[Windows10]\nnonsense\n",
+              "f:2: \"nonsense\" is no assignment: expected Key=Value, ignoring.");
 }
 
 static void test_scopes(void) {
-        _cleanup_config_free_ Config *shared = parse("[GPU]\nDevices=x\n[VM a]\n[VM b]\nDevices=01:00.0\n"),
-                                     *nameless = parse("A=b\n[VM a]\nDevices=01:00.0\n"),
-                                     *torn = parse("[VM a\nDevices=01:00.0\n[VM b]\nDevices=01:00.0\n"),
-                                     *torn_host = parse("[Host\nStopUnits=\n[VM b]\nDevices=01:00.0\n"),
-                                     *bad_names = parse("[VM]\n[VM ..]\n[VM a/b]\nDevices=x\n[VM c]\nDevices=01:00.0\n");
+        _cleanup_config_free_ Config
+                *shared = parse("[GPU]\nDevices=x\n[VM a]\n[VM b]\nDevices=01:00.0\n"),
+                *nameless = parse("A=b\n[VM a]\nDevices=01:00.0\n"),
+                *torn = parse("[VM a\nDevices=01:00.0\n[VM b]\nDevices=01:00.0\n"),
+                *torn_host = parse("[Host\nStopUnits=\n[VM b]\nDevices=01:00.0\n"),
+                *bad_names = parse("[VM]\n[VM ..]\n[VM a/b]\nDevices=x\n[VM c]\nDevices=01:00.0\n");
 
         ok(n_problems(shared, "a") == 1 && n_problems(shared, "b") == 0);
         ok(n_problems(nameless, "a") == 1);
@@ -185,7 +201,8 @@ static void test_plan(void) {
 
         is(plan.escaped, "My\\x20VM");
         entry = strv_join(plan.entry + 1, " ");
-        is(entry, "start --vm=My\\x20VM --stop-unit=display-manager.service --stop-user-unit=plasma* 0000:01:00.0");
+        is(entry,
+           "start --vm=My\\x20VM --stop-unit=display-manager.service --stop-user-unit=plasma* 0000:01:00.0");
         is(plan.steps[3].unit, "vfio-gpu-unbind@My\\x20VM.service");
         unbind = strv_join(plan.steps[3].start + 1, " ");
         is(unbind, "start --vm=My\\x20VM --unload-modules=a,b --holders-timeout=15 0000:01:00.0");
