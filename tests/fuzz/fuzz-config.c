@@ -8,10 +8,12 @@
 
 #define INPUT_MAX 65536
 
-static void be_silent(_unused_ int level, _unused_ int error, _unused_ const LogSubject *subject, _unused_ const char *text) {
+static void be_silent(_unused_ int level, _unused_ int error, _unused_ const LogSubject *subject,
+                      _unused_ const char *text) {
 }
 
-static int remove_one(const char *path, _unused_ const struct stat *st, _unused_ int type, _unused_ struct FTW *ftw) {
+static int remove_one(const char *path, _unused_ const struct stat *st, _unused_ int type,
+                      _unused_ struct FTW *ftw) {
         return remove(path);
 }
 
@@ -43,7 +45,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         root_set("/nonexistent");
         log_set_sink(be_silent);
         f = fmemopen((void *) data, size, "r");
-        if (!f || config_new(&config) < 0 || config_read(config, f, "input") < 0 || config_finish(config) < 0)
+        if (!f || config_new(&config) < 0 || config_read(config, f, "input") < 0 ||
+            config_finish(config) < 0)
                 abort();
         emit_everything(config);
         return 0;
