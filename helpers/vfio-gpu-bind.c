@@ -90,8 +90,11 @@ static int stop(const Task *task) {
         int ret;
 
         ret = wait_for_vm(task->functions);
-        if (ret < 0)
-                return log_error_errno(ret, "cannot find out whether a VM still has the GPU: %m");
+        if (ret < 0) {
+                _cleanup_free_ char *functions = strv_join(task->functions, " ");
+
+                return log_error_errno(ret, "cannot find out whether a VM still has %s: %m", functions ?: "the GPU");
+        }
 
         STRV_FOREACH(address, task->functions) {
                 int driven = function_is_driven_by(*address, VFIO_DRIVER), r = driven;

@@ -152,10 +152,11 @@ static int unload_modules(const Task *task, const Function *functions, int state
                 return r;
 
         r = state_write(state, RECORD_MODULES, stack);
-        if (r >= 0)
-                r = block_modules(task->vm, stack);
         if (r < 0)
-                return log_error_errno(r, "cannot note the modules to unload below /run: %m");
+                return log_error_errno(r, "cannot note the modules to unload in " STATE_DIRECTORY "/%s: %m", task->vm);
+        r = block_modules(task->vm, stack);
+        if (r < 0)
+                return log_error_errno(r, "cannot write /run/modprobe.d/vfio-gpu-%s.conf: %m", task->vm);
 
         STRV_FOREACH(module, stack) {
                 r = unload_module(kmod, *module, task, deadline);
@@ -251,8 +252,13 @@ static int rescan(const Function *functions) {
         int r;
 
         for (const Function *f = functions; f->address; f++) {
-                r = pci_write(f->address, "remove", "1");
-                if (r < 0 && r != -ENOENT)
+                /* Never taken, or given back already. Its driver may be in use, and would be waited for. */
+                r = function_is_driven_by(f->address, f->driver);
+                if (r > 0)
+                        continue;
+                if (r == 0)
+                        r = pci_write(f->address, "remove", "1");
+                if (r < 0 && r != -ENOENT && r != -ENODEV)
                         return log_full(LOG_ERR, r, &(LogSubject) { .function = f->address },
                                         "cannot remove %s from the bus: %m", f->address);
         }
@@ -401,7 +407,9 @@ static int stop(const Task *task) {
                 return r < 0 ? r : k;
 
         r = state_remove(state, RECORD_MODULES);
-        return r < 0 ? r : functions_forget(state);
+        if (r >= 0)
+                r = functions_forget(state);
+        return r < 0 ? log_error_errno(r, "cannot remove the records in " STATE_DIRECTORY "/%s: %m", task->vm) : 0;
 }
 
 int main(int argc, char **argv) {
