@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Configurations: names, mistakes, refusals, changes during a swap."""
+
+from host import demand, DEVICES, entry, greeter_pid, Host, ONE_VM, story, VM
+
+
+def refused(pc, config, *reasons):
+    """The greeter must not even notice, nor anything else on the host."""
+    host = Host(pc, config)
+    pid = greeter_pid(pc)
+    demand(host.start_fails(), *reasons, 'nothing was changed')
+    assert greeter_pid(pc) == pid
+    host.is_as_before(failed=[entry(VM)])
+
+
+def case_mistake_in_one_vm(pc):
+    """A mistake in one VM's section costs only this one, whose start says why."""
+    pc.config(DEVICES + '[VM Windows10]\n[VM macOS]\nTimeoutSec=soon\n')
+    status, _ = pc.run('systemctl start vfio-gpu@macOS')
+    assert status == 1
+    demand(story(pc, 'macOS'), '/etc/vfio-gpu.conf:5: ', 'TimeoutSec=')
+    pc.sh('systemctl start vfio-gpu@Windows10')
+
+
+def case_unknown_vm(pc):
+    """The start of a VM that is not configured says so."""
+    pc.config(ONE_VM)
+    status, _ = pc.run('systemctl start vfio-gpu@Windows11')
+    assert status == 1
+    demand(story(pc, 'Windows11'), "there is no VM 'Windows11' in vfio-gpu.conf")
+
+
+def case_companion(pc):
+    """A swap without a function that shares the IOMMU group is refused."""
+    refused(pc, '[VM Windows10]\nDevices=01:00.0\n', '0000:01:00.0 shares IOMMU group', 'with 0000:01:00.1',
+            'snd_hda_intel')

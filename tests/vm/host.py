@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the cases do with the emulated PC, and what they demand of it before, during and after a swap."""
+
+import time
+
+GPU, AUDIO = '0000:01:00.0', '0000:01:00.1'
+VM = 'Windows10'
+DEVICES = '[GPU]\nDevices=01:00.0 01:00.1\n'
+ONE_VM = DEVICES + f'[VM {VM}]\n'
+
+# How long the greeter may take to draw itself, on a machine that is busy with other things as well.
+PATIENCE = 120
+
+
+class Host:
+    """How the host was before a swap, and the demands that follow from it."""
+
+    def __init__(self, pc, config=ONE_VM, functions=(GPU, AUDIO), units=()):
+        """Writes the configuration and unit files (pairs of a path below /etc/systemd/system and a text)."""
+        self.pc, self.functions = pc, functions
+        for path, text in dict(units).items():
+            pc.put(f'/etc/systemd/system/{path}', text)
+        status, output = pc.config(config)
+        assert status == 0, output
+        self.picture = pc.screen()
+        self.state = pc.host_state()
+
+    def start(self, vm=VM):
+        self.pc.sh(f"systemctl start '{entry(vm)}'")
+
+    def stop(self, vm=VM):
+        self.pc.sh(f"systemctl stop '{entry(vm)}'")
+
+    def start_fails(self, vm=VM):
+        """Returns what the journal says about it."""
+        status, output = self.pc.run(f"systemctl start '{entry(vm)}'")
+        assert status == 1, f'systemctl start: exit status {status}\n{output}'
+        return story(self.pc, vm)
+
+    def handed_over(self, vm=VM, picture=True):
+        """Demands that the VM has every function."""
+        active = states(self.pc, entry(vm), entry(vm).replace('.service', '.target'))
+        assert active == ['active', 'active'], active
+        found = drivers(self.pc, self.functions)
+        wanted = {function: ['vfio-pci', 'vfio-pci'] for function in self.functions}
+        assert found == wanted, found
+        if picture:
+            self.pc.wait_screen(lambda now: now.diff(self.picture) > 1000, timeout=PATIENCE)
+
+    def is_back(self, failed=()):
+        """Demands the picture and the state from before; units that may have failed since then are named."""
+        self.is_as_before(failed)
+        self.pc.wait_screen(self.picture, timeout=PATIENCE)
+
+    def is_as_before(self, failed=()):
+        """Without the picture, which costs the greeter's start."""
+        wanted = {**self.state, 'failed': list(failed)}
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            differences = compare(wanted, self.pc.host_state())
+            if not differences:
+                return
+            assert time.monotonic() < deadline, 'the host differs:\n' + '\n'.join(differences)
+
+
+def entry(vm):
+    return f'vfio-gpu@{vm}.service'
+
+
+def step(name, vm=VM):
+    return f'vfio-gpu-{name}@{vm}.service'
+
+
+def may_change(topic, line):
+    """What vfio-pci consists of may stay, and the greeter's user manager comes when the greeter does."""
+    return (topic == 'modules' and line.startswith('vfio') or topic == 'active' and line.startswith('user') or
+            line == '/run/vfio-gpu d 755 ')
+
+
+def compare(before, after):
+    """A count of files may shrink: the service manager frees some late."""
+    differences = []
+    for topic, old in before.items():
+        new = after.get(topic, [])
+        if topic == 'pid1':
+            if int(new[0]) > int(old[0]):
+                differences.append(f'pid1: {old[0]} open files before, {new[0]} after')
+            continue
+        gone = [f'{topic}: gone: {line}' for line in old if line not in new and not may_change(topic, line)]
+        differences += gone + [f'{topic}: new: {line}' for line in new if line not in old and not may_change(topic, line)]
+    return differences
+
+
+def drivers(pc, functions):
+    """The driver and the driver override of each function."""
+    output = pc.sh(f'''
+        cd /sys/bus/pci/devices
+        for f in {' '.join(functions)}
+        do echo $f $(basename "$(readlink $f/driver || echo none)") $(cat $f/driver_override); done''')
+    return {line.split()[0]: line.split()[1:] for line in output.splitlines()}
+
+
+def drop_in(unit, text):
+    """A pair for Host(units=)."""
+    return f'{unit}.d/case.conf', f'[Service]\n{text}\n'
+
+
+def states(pc, *names):
+    """The active state of each unit."""
+    return pc.run('systemctl is-active ' + ' '.join(f"'{name}'" for name in names))[1].split()
+
+
+def prop(pc, name, what):
+    return pc.sh(f"systemctl show --property={what} --value '{name}'").strip()
+
+
+def greeter_pid(pc):
+    return prop(pc, 'lightdm.service', 'MainPID')
+
+
+def story(pc, vm=VM):
+    """What the journal says of a VM, in order."""
+    return pc.sh(f"journalctl --sync; journalctl --no-pager -b -o cat 'VFIO_GPU_VM={vm}'")
+
+
+def demand(text, *parts):
+    for part in parts:
+        assert part in text, f"'{part}' is not in:\n{text}"
