@@ -214,6 +214,20 @@ static int switch_all(char *const *record, bool bind) {
         return r;
 }
 
+/* What a stop that failed has not given back is to be given back all the same. */
+static int keep_record(int state, char ***record) {
+        _cleanup_strv_free_ char **kept = NULL;
+        int r;
+
+        r = state_read(state, RECORD, &kept);
+        if (r == -ENOENT)
+                return 0;
+        STRV_FOREACH(line, kept)
+                if (r >= 0 && !strv_contains(*record, *line))
+                        r = strv_extend(record, *line);
+        return r;
+}
+
 static int start(const Task *task) {
         _cleanup_strv_free_ char **record = NULL;
         _cleanup_close_ int state = -1;
@@ -228,7 +242,9 @@ static int start(const Task *task) {
                 return 0;
 
         state = state_open(task->vm, true);
-        r = state < 0 ? state : state_write(state, RECORD, record);
+        r = state < 0 ? state : keep_record(state, &record);
+        if (r >= 0)
+                r = state_write(state, RECORD, record);
         if (r < 0)
                 return log_error_errno(r, "cannot write " STATE_DIRECTORY "/%s/" RECORD ": %m", task->vm);
         return switch_all(record, false);

@@ -170,7 +170,7 @@ static int start_units(Manager *m, const Task *task, int state) {
         STRV_FOREACH(unit, started) {
                 _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
-                r = manager_queue(m, "StartUnit", *unit, &error);
+                r = manager_queue(m, "StartUnit", *unit, "replace", &error);
                 if (r < 0)
                         return log_full(LOG_ERR, r, &(LogSubject) { .unit = *unit }, "cannot start %s: %s", *unit,
                                         error.message);
@@ -220,7 +220,7 @@ static int start(const Task *task) {
         return r < 0 ? r : wait_for_holders(task);
 }
 
-static int queue_recorded(Manager *m, int state, const char *record, const char *method) {
+static int queue_recorded(Manager *m, int state, const char *record, const char *method, const char *mode) {
         _cleanup_strv_free_ char **units = NULL;
         int r, ret = 0;
 
@@ -232,20 +232,32 @@ static int queue_recorded(Manager *m, int state, const char *record, const char 
                 _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
                 (void) manager_reset_failed(m, units[n - 1]);
-                r = manager_queue(m, method, units[n - 1], &error);
+                r = manager_queue(m, method, units[n - 1], mode, &error);
                 if (r > 0)
                         log_info("%s again: %s", streq(method, "StartUnit") ? "starting" : "stopping", units[n - 1]);
                 if (r < 0)
                         ret = log_full(LOG_ERR, r, &(LogSubject) { .id = MESSAGE_UNIT_NOT_STARTED, .unit = units[n - 1] },
                                        "%s of %s failed: %s", method, units[n - 1], error.message);
         }
-        return ret < 0 ? ret : state_remove(state, record);
+        return ret;
+}
+
+/* While vfio-gpu@.service runs, it is the one that waits for the desktop and clears the records in the end. */
+static int is_alone(Manager *m, const char *vm) {
+        _cleanup_free_ char *unit = NULL, *active = NULL;
+        int r;
+
+        if (asprintf(&unit, "vfio-gpu@%s.service", vm) < 0)
+                return -ENOMEM;
+
+        r = manager_unit_string(m, unit, "Unit", "ActiveState", &active);
+        return r < 0 ? r : streq(active, "inactive") || streq(active, "failed");
 }
 
 static int stop(const Task *task) {
         _cleanup_manager_ Manager *m = NULL;
         _cleanup_close_ int state = -1;
-        int r, k;
+        int r, k, alone;
 
         state = state_open(task->vm, false);
         if (state == -ENOENT)
@@ -257,10 +269,18 @@ static int stop(const Task *task) {
         if (r < 0)
                 return r;
 
-        /* Jobs are only asked for, never waited for: some are ordered after this very unit. */
-        r = queue_recorded(m, state, RECORD_STARTED, "StopUnit");
-        k = queue_recorded(m, state, RECORD_STOPPED, "StartUnit");
-        return r < 0 ? r : k;
+        alone = is_alone(m, task->vm);
+        if (alone < 0)
+                return log_error_errno(alone, "cannot find out whether vfio-gpu@%s.service runs: %m", task->vm);
+
+        /* Jobs are only asked for, never waited for: some are ordered after this very unit. If this step has just failed, its
+         * start is not over for the service manager, and a job that contradicts it would turn the failure into a stop of the
+         * whole swap: vfio-gpu@.service asks again after that. */
+        r = queue_recorded(m, state, RECORD_STARTED, "StopUnit", "replace");
+        k = queue_recorded(m, state, RECORD_STOPPED, "StartUnit", alone ? "replace" : "fail");
+        if (r < 0 || k < 0)
+                return r < 0 ? r : k;
+        return alone ? state_discard(task->vm) : 0;
 }
 
 int main(int argc, char **argv) {

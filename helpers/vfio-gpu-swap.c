@@ -93,7 +93,7 @@ static int take_over(Manager *m, const Task *task) {
                         return log_oom();
 
                 log_info("VM %s was handed the GPU and does not use it: taking it back first", *other);
-                r = manager_queue(m, "StopUnit", unit, &error);
+                r = manager_queue(m, "StopUnit", unit, "replace", &error);
                 if (r < 0)
                         return log_error_errno(r, "cannot stop %s: %s; nothing was changed", unit, error.message);
                 r = manager_wait(m, -1, UINT64_MAX);
@@ -133,21 +133,41 @@ static void forget_failures(Manager *m, const char *vm) {
 static int report_failure(Manager *m, const Task *task) {
         _cleanup_strv_free_ char **failed = NULL;
         LogSubject subject = { .id = MESSAGE_SWAP_FAILED };
+        bool any = false;
 
-        (void) steps_in_states(m, task->vm, STRV_MAKE("failed"), &failed);
+        (void) steps_in_states(m, task->vm, STRV_MAKE("failed", "deactivating"), &failed);
         STRV_FOREACH(unit, failed) {
                 _cleanup_free_ char *status = NULL, *result = NULL;
 
                 (void) manager_unit_string(m, *unit, "Service", "StatusText", &status);
                 (void) manager_unit_string(m, *unit, "Service", "Result", &result);
+                if (!result || streq(result, "success"))
+                        continue;
+                any = true;
                 subject.unit = *unit;
                 (void) log_full(LOG_ERR, 0, &subject, "%s failed: %s; everything is taken back, 'journalctl VFIO_GPU_VM=\"%s\"' "
-                                "has the whole story", *unit, !isempty(status) ? status : result ?: "?", task->vm_name);
+                                "has the whole story", *unit, !isempty(status) ? status : result, task->vm_name);
         }
-        if (!failed)
+        if (!any)
                 (void) log_full(LOG_ERR, 0, &subject, "the service manager ended the swap (%s), without a failed step; "
                                 "everything is taken back", manager_result(m));
         return -ECANCELED;
+}
+
+/* A first step that fails starts the display manager again, which stops us as a wish would. Steps that are stopped with us
+ * end well or by a signal. */
+static bool has_failed_step(Manager *m, const char *vm) {
+        _cleanup_strv_free_ char **units = NULL;
+
+        (void) steps_in_states(m, vm, STRV_MAKE("failed", "deactivating"), &units);
+        STRV_FOREACH(unit, units) {
+                _cleanup_free_ char *result = NULL;
+
+                (void) manager_unit_string(m, *unit, "Service", "Result", &result);
+                if (result && !streq(result, "success") && !streq(result, "signal"))
+                        return true;
+        }
+        return false;
 }
 
 /* A stop of our unit stops the target in the same transaction, so the end of its job can be seen before the signal. */
@@ -173,12 +193,14 @@ static int run_target(Manager *m, const Task *task, int state) {
         if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0 || (signals = signalfd(-1, &mask, SFD_CLOEXEC)) < 0)
                 return log_error_errno(errno, "cannot wait for signals: %m");
 
-        r = manager_queue(m, "StartUnit", target, &error);
+        r = manager_queue(m, "StartUnit", target, "replace", &error);
         if (r <= 0)
                 return log_error_errno(r ?: -ECANCELED, "cannot start %s: %s", target, error.message);
 
         r = manager_wait(m, signals, UINT64_MAX);
         if (r == -EINTR || (r > 0 && streq(manager_result(m), "canceled") && was_stopped(signals))) {
+                if (has_failed_step(m, task->vm))
+                        return report_failure(m, task);
                 log_notice("stopped before it was done; everything is taken back");
                 r = state_write(state, RECORD_CANCELLED, NULL);
                 return r < 0 ? log_error_errno(r, "cannot note that: %m") : 0;
@@ -237,7 +259,7 @@ static int stop_steps(Manager *m, const char *vm) {
         STRV_FOREACH(unit, units) {
                 _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
-                r = manager_queue(m, "StopUnit", *unit, &error);
+                r = manager_queue(m, "StopUnit", *unit, "replace", &error);
                 if (r < 0)
                         return log_full(LOG_ERR, r, &(LogSubject) { .unit = *unit }, "cannot stop %s: %s", *unit,
                                         error.message);
@@ -251,7 +273,7 @@ static void wait_for_desktop(Manager *m, char **units) {
         STRV_FOREACH(unit, units) {
                 _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
-                (void) manager_queue(m, "StartUnit", *unit, &error);
+                (void) manager_queue(m, "StartUnit", *unit, "replace", &error);
         }
         if (manager_wait(m, -1, clock_now() + DESKTOP_TIMEOUT) != 0)
                 log_warning("not every unit of the desktop came back: see 'systemctl --failed'");

@@ -135,8 +135,28 @@ static int unblock_modules(const char *vm) {
         return !path ? -ENOMEM : unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+/* Adds to what is noted already: what a stop that failed has not loaded again is to be loaded all the same. */
+static int note_modules(int state, char *const *stack, char ***ret) {
+        _cleanup_strv_free_ char **noted = NULL;
+        int r;
+
+        r = state_read(state, RECORD_MODULES, &noted);
+        if (r == -ENOENT)
+                r = 0;
+        for (; stack && *stack && r >= 0; stack++)
+                if (!strv_contains(noted, *stack))
+                        r = strv_extend(&noted, *stack);
+        if (r >= 0 && noted)
+                r = state_write(state, RECORD_MODULES, noted);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(noted);
+        return 0;
+}
+
 static int unload_modules(const Task *task, const Function *functions, int state) {
-        _cleanup_strv_free_ char **modules = NULL, **stack = NULL;
+        _cleanup_strv_free_ char **modules = NULL, **stack = NULL, **noted = NULL;
         _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
         uint64_t deadline = clock_now() + task->holders_timeout * USEC_PER_SEC;
         int r;
@@ -148,13 +168,13 @@ static int unload_modules(const Task *task, const Function *functions, int state
         r = module_open(&kmod);
         if (r >= 0)
                 r = order_modules(kmod, modules, &stack);
-        if (r < 0 || !stack)
+        if (r < 0)
                 return r;
 
-        r = state_write(state, RECORD_MODULES, stack);
+        r = note_modules(state, stack, &noted);
         if (r < 0)
                 return log_error_errno(r, "cannot note the modules to unload in " STATE_DIRECTORY "/%s: %m", task->vm);
-        r = block_modules(task->vm, stack);
+        r = noted ? block_modules(task->vm, noted) : 0;
         if (r < 0)
                 return log_error_errno(r, "cannot write /run/modprobe.d/vfio-gpu-%s.conf: %m", task->vm);
 

@@ -170,13 +170,13 @@ int manager_list_units(Manager *m, char *const *states, char *const *patterns, c
         return 0;
 }
 
-int manager_queue(Manager *m, const char *method, const char *unit, sd_bus_error *error) {
+int manager_queue(Manager *m, const char *method, const char *unit, const char *mode, sd_bus_error *error) {
         _cleanup_message_ sd_bus_message *reply = NULL;
         const char *job;
         int r;
 
         r = sd_bus_call_method(m->bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, method, error, &reply, "ss", unit,
-                               "replace");
+                               mode);
         if (r < 0)
                 return sd_bus_error_has_name(error, "org.freedesktop.systemd1.TransactionIsDestructive") ||
                         sd_bus_error_has_name(error, "org.freedesktop.systemd1.NoSuchUnit") ? 0 : r;

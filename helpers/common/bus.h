@@ -36,9 +36,10 @@ int manager_unit_left(Manager *m, const char *unit, uint64_t *ret);
  * negative errno. */
 int manager_list_units(Manager *m, char *const *states, char *const *patterns, char ***ret);
 
-/* Asks for a job ("StartUnit", "StopUnit") and remembers it for manager_wait(). 'error' receives the manager's answer.
- * Returns 1, 0 where there is nothing to do since the manager stops or knows no such unit, or a negative errno. */
-int manager_queue(Manager *m, const char *method, const char *unit, sd_bus_error *error);
+/* Asks for a job ("StartUnit", "StopUnit") and remembers it for manager_wait(). With mode "replace" it takes the place of jobs
+ * that it contradicts, with "fail" they have precedence. 'error' receives the manager's answer.
+ * Returns 1, 0 where another job has precedence (as when the manager stops) or there is no such unit, or a negative errno. */
+int manager_queue(Manager *m, const char *method, const char *unit, const char *mode, sd_bus_error *error);
 
 /* Waits until every job that manager_queue() asked for has ended, or until 'interrupt' (a descriptor, or -1) becomes
  * readable, or the deadline (of the monotonic clock, in microseconds; UINT64_MAX for none) has passed. Returns 0 if all of them are done, 1 if one ended in

@@ -32,7 +32,7 @@ static int stop_as_user(uid_t uid, char *const *patterns) {
         STRV_FOREACH(unit, units) {
                 _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
-                if (manager_queue(m, "StopUnit", *unit, &error) < 0)
+                if (manager_queue(m, "StopUnit", *unit, "replace", &error) < 0)
                         log_warning("cannot stop %s of user %u: %s", *unit, uid, error.message);
         }
         return manager_wait(m, -1, clock_now() + ANSWER_SEC * USEC_PER_SEC) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
