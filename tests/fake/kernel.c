@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+
+#include "kernel.h"
+#include "macros.h"
+
+static const char *kernel_root;
+
+void kernel_set_root(const char *root) {
+        kernel_root = root;
+}
+
+/* Returns a path of the host's, or ends the program: a test has no use for handling that. */
+_printf_(1, 2) static char *host_path(const char *format, ...) {
+        _cleanup_free_ char *path = NULL;
+        char *whole;
+        va_list ap;
+
+        va_start(ap, format);
+        if (vasprintf(&path, format, ap) < 0 || asprintf(&whole, "%s/%s", kernel_root, path) < 0)
+                abort();
+        va_end(ap);
+        return whole;
+}
+
+_printf_(1, 2) static bool exists(const char *format, ...) {
+        _cleanup_free_ char *name = NULL, *path = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        if (vasprintf(&name, format, ap) < 0)
+                abort();
+        va_end(ap);
+        path = host_path("%s", name);
+        return access(path, F_OK) == 0;
+}
+
+/* Returns the text of a file of the tree, "" if there is none. */
+static char *read_file(const char *name) {
+        _cleanup_free_ char *path = host_path("%s", name);
+        _cleanup_fclose_ FILE *f = fopen(path, "re");
+        char *text = calloc(1, BUFSIZ);
+
+        if (!text)
+                abort();
+        if (f)
+                text[fread(text, 1, BUFSIZ - 1, f)] = 0;
+        return text;
+}
+
+_printf_(2, 3) static void write_file(const char *name, const char *format, ...) {
+        _cleanup_free_ char *path = host_path("%s", name);
+        _cleanup_fclose_ FILE *f = fopen(path, "we");
+        va_list ap;
+
+        if (!f)
+                abort();
+        va_start(ap, format);
+        (void) vfprintf(f, format, ap);
+        va_end(ap);
+}
+
+_Noreturn void kernel_fatal(const char *what, const char *object) {
+        write_file("kernel/fatal", "%s %s\n", what, object);
+        abort();
+}
+
+/* Makes a relative link, both of whose ends are given from the top of the tree. */
+static void make_link(const char *name, const char *target) {
+        _cleanup_free_ char *path = host_path("%s", name), *relative = calloc(1, PATH_MAX);
+        char *p = relative;
+
+        for (const char *c = name; relative && *c; c++)
+                if (*c == '/')
+                        p = stpcpy(p, "../");
+        if (!relative || !strcpy(p, target) || symlink(relative, path) < 0)
+                kernel_fatal("cannot link", name);
+}
+
+static void remove_link(const char *name) {
+        _cleanup_free_ char *path = host_path("%s", name);
+
+        if (unlink(path) < 0)
+                kernel_fatal("cannot remove", name);
+}
+
+/* Returns where a link of the tree leads, from its top, or NULL. */
+static char *follow(const char *name) {
+        _cleanup_free_ char *path = host_path("%s", name), *real = realpath(path, NULL);
+        const char *rest = real ? startswith(real, kernel_root) : NULL;
+
+        return rest ? strdup(rest + 1) : NULL;
+}
+
+/* One console draws, the other is the one that does when no other is there. */
+static void bind_console(const char *console, bool bind) {
+        _cleanup_free_ char *attribute = NULL;
+
+        if (asprintf(&attribute, "sys/class/vtconsole/%s/bind", console) < 0)
+                abort();
+        write_file(attribute, "%i\n", bind);
+        write_file("sys/class/vtconsole/vtcon0/bind", "%i\n", !bind);
+}
+
+/* Brings in, or takes away, all that is there only together with the owner. */
+static void move(const char *owner, bool in) {
+        _cleanup_free_ char *name = NULL, *list = NULL;
+        bool consoles;
+
+        if (asprintf(&name, "kernel/adds/%s", owner) < 0)
+                abort();
+        list = read_file(name);
+        consoles = strstr(list, "vtcon1");
+
+        for (char *rest = list, *line; (line = strsep(&rest, "\n"));) {
+                _cleanup_free_ char *there = NULL, *parked = NULL;
+
+                if (!*line)
+                        continue;
+                there = host_path("%s", line);
+                for (char *c = line; *c; c++)
+                        if (*c == '/')
+                                *c = '%';
+                parked = host_path("kernel/parked/%s", line);
+                if (rename(in ? parked : there, in ? there : parked) < 0)
+                        kernel_fatal(in ? "cannot bring in" : "cannot take away", line);
+        }
+
+        /* The kernel takes the consoles over, or lets go of them, together with the last frame buffer. */
+        if (consoles && in)
+                bind_console("vtcon1", true);
+        else if (consoles)
+                write_file("sys/class/vtconsole/vtcon0/bind", "1\n");
+}
+
+static char *driver_of(const char *bus, const char *device) {
+        _cleanup_free_ char *link = NULL;
+
+        if (asprintf(&link, "sys/bus/%s/devices/%s/driver", bus, device) < 0)
+                abort();
+        return follow(link);
+}
+
+/* The driver's link to the device, the device's to the driver, and what the driver makes of the device. */
+static void attach(const char *bus, const char *device, const char *driver, bool bound) {
+        _cleanup_free_ char *link = NULL, *directory = NULL, *back = NULL, *forth = NULL, *to = NULL, *owner = NULL;
+
+        if (asprintf(&link, "sys/bus/%s/devices/%s", bus, device) < 0 ||
+            asprintf(&to, "sys/bus/%s/drivers/%s", bus, driver) < 0 ||
+            asprintf(&back, "%s/%s", to, device) < 0 ||
+            asprintf(&owner, "%s@%s", driver, device) < 0)
+                abort();
+        directory = follow(link);
+        if (!directory || asprintf(&forth, "%s/driver", directory) < 0)
+                kernel_fatal("no such device:", link);
+
+        if (!bound)
+                move(owner, false);
+        if (bound) {
+                make_link(forth, to);
+                make_link(back, directory);
+        } else {
+                remove_link(forth);
+                remove_link(back);
+        }
+        if (bound)
+                move(owner, true);
+}
+
+static bool matches(const char *bus, const char *device, const char *driver) {
+        _cleanup_free_ char *name = NULL, *text = NULL, *wanted = NULL;
+
+        if (asprintf(&name, "sys/bus/%s/devices/%s/driver_override", bus, device) < 0)
+                abort();
+        wanted = read_file(name);
+        wanted[strcspn(wanted, "\n")] = 0;
+        if (*wanted && !streq(wanted, "(null)"))
+                return streq(wanted, driver);
+
+        free(name);
+        if (asprintf(&name, "kernel/ids/%s", device) < 0)
+                abort();
+        text = read_file(name);
+        for (char *rest = text, *word; (word = strsep(&rest, "\n"));)
+                if (streq(word, driver))
+                        return true;
+        return false;
+}
+
+/* Returns the names in a directory of the tree, sorted, to be freed as scandir() wants it. */
+static int names_in(const char *name, struct dirent ***ret) {
+        _cleanup_free_ char *path = host_path("%s", name);
+        int n = scandir(path, ret, NULL, alphasort);
+
+        return n < 0 ? 0 : n;
+}
+
+/* Offers a device without driver to the drivers of its bus, or to one of them. */
+static void probe(const char *bus, const char *device, const char *only) {
+        _cleanup_free_ char *current = driver_of(bus, device), *drivers = NULL;
+        struct dirent **entries = NULL;
+        bool done = current;
+        int n;
+
+        if (asprintf(&drivers, "sys/bus/%s/drivers", bus) < 0)
+                abort();
+        n = names_in(drivers, &entries);
+        for (int i = 0; i < n; i++) {
+                const char *driver = entries[i]->d_name;
+
+                if (!done && *driver != '.' && (!only || streq(driver, only)) && matches(bus, device, driver)) {
+                        attach(bus, device, driver, true);
+                        done = true;
+                }
+                free(entries[i]);
+        }
+        free(entries);
+}
+
+static void probe_all(const char *driver) {
+        struct dirent **entries = NULL;
+        int n = names_in("sys/bus/pci/devices", &entries);
+
+        for (int i = 0; i < n; i++) {
+                if (entries[i]->d_name[0] != '.')
+                        probe("pci", entries[i]->d_name, driver);
+                free(entries[i]);
+        }
+        free(entries);
+}
+
+/* Whether or not it is in use, NVIDIA's driver is not to be tried. */
+static void let_go(const char *bus, const char *device, const char *driver) {
+        if (startswith(driver, "nvidia"))
+                kernel_fatal("hangs, for the driver waits for its users: unbinding", device);
+        attach(bus, device, driver, false);
+}
+
+static int driver_write(const char *bus, const char *driver, const char *attribute, const char *device) {
+        _cleanup_free_ char *current = driver_of(bus, device);
+        bool ours = current && streq(strrchr(current, '/') + 1, driver);
+
+        if (!exists("sys/bus/%s/devices/%s", bus, device))
+                return -ENODEV;
+        if (streq(attribute, "unbind")) {
+                if (!ours)
+                        return -ENODEV;
+                let_go(bus, device, driver);
+                return 0;
+        }
+        if (!streq(attribute, "bind") || !matches(bus, device, driver))
+                return -ENODEV;
+        if (current)
+                return -EBUSY;
+        attach(bus, device, driver, true);
+        return 0;
+}
+
+static int probe_write(const char *bus, const char *device) {
+        if (!exists("sys/bus/%s/devices/%s", bus, device))
+                return -ENODEV;
+        probe(bus, device, NULL);
+        return 0;
+}
+
+static int override_write(const char *attribute, const char *value) {
+        write_file(attribute, "%s\n", *value ? value : "(null)");
+        return 0;
+}
+
+static int remove_write(const char *attribute) {
+        _cleanup_free_ char *directory = strdup(attribute), *driver = NULL;
+        const char *device;
+
+        *strrchr(directory, '/') = 0;
+        device = strrchr(directory, '/') + 1;
+        driver = driver_of("pci", device);
+        if (driver)
+                let_go("pci", device, strrchr(driver, '/') + 1);
+        move(device, false);
+        return 0;
+}
+
+/* What was removed is a new device when it is found again: nothing that was set survives. */
+static int rescan_write(void) {
+        struct dirent **entries = NULL;
+        int n = names_in("kernel/ids", &entries);
+
+        for (int i = 0; i < n; i++) {
+                const char *device = entries[i]->d_name;
+
+                if (exists("kernel/adds/%s", device) && !exists("sys/bus/pci/devices/%s", device)) {
+                        _cleanup_free_ char *override = NULL;
+
+                        move(device, true);
+                        if (asprintf(&override, "sys/bus/pci/devices/%s/driver_override", device) < 0)
+                                abort();
+                        write_file(override, "(null)\n");
+                        probe("pci", device, NULL);
+                }
+                free(entries[i]);
+        }
+        free(entries);
+        return 0;
+}
+
+int kernel_write(const char *attribute, const char *value) {
+        char bus[16], driver[64], name[32], console[32];
+        _cleanup_free_ char *text = strdup(value);
+        const char *last = strrchr(attribute, '/') + 1;
+
+        text[strcspn(text, "\n")] = 0;
+        if (sscanf(attribute, "/sys/bus/%15[^/]/drivers/%63[^/]/%31s", bus, driver, name) == 3)
+                return driver_write(bus, driver, name, text);
+        if (streq(attribute, "/sys/bus/pci/drivers_probe"))
+                return probe_write("pci", text);
+        if (streq(attribute, "/sys/bus/pci/rescan"))
+                return rescan_write();
+        if (streq(last, "driver_override"))
+                return override_write(attribute, text);
+        if (streq(last, "remove"))
+                return remove_write(attribute);
+        if (sscanf(attribute, "/sys/devices/virtual/vtconsole/%31[^/]/bind", console) == 1 && streq(last, "bind")) {
+                bind_console(console, streq(text, "1"));
+                return 0;
+        }
+        kernel_fatal("does not know the attribute", attribute);
+}
+
+/* Adds to, or takes from, the users of every module that this one uses. */
+static void use_modules(const char *name, bool use) {
+        _cleanup_free_ char *file = NULL, *needs = NULL, *self = NULL;
+
+        if (asprintf(&file, "kernel/needs/%s", name) < 0 || asprintf(&self, "sys/module/%s", name) < 0)
+                abort();
+        needs = read_file(file);
+        for (char *rest = needs, *word; (word = strsep(&rest, "\n"));) {
+                _cleanup_free_ char *holder = NULL, *refcnt = NULL, *count = NULL;
+
+                if (!*word)
+                        continue;
+                if (asprintf(&holder, "sys/module/%s/holders/%s", word, name) < 0 ||
+                    asprintf(&refcnt, "sys/module/%s/refcnt", word) < 0)
+                        abort();
+                count = read_file(refcnt);
+                write_file(refcnt, "%i\n", atoi(count) + (use ? 1 : -1));
+                if (use)
+                        make_link(holder, self);
+                else
+                        remove_link(holder);
+        }
+}
+
+static bool has_what_it_needs(const char *name) {
+        _cleanup_free_ char *file = NULL, *needs = NULL;
+
+        if (asprintf(&file, "kernel/needs/%s", name) < 0)
+                abort();
+        needs = read_file(file);
+        for (char *rest = needs, *word; (word = strsep(&rest, "\n"));)
+                if (*word && !exists("sys/module/%s", word))
+                        return false;
+        return true;
+}
+
+static void detach_all(const char *driver) {
+        _cleanup_free_ char *directory = NULL;
+        struct dirent **entries = NULL;
+        int n;
+
+        if (asprintf(&directory, "sys/bus/pci/drivers/%s", driver) < 0)
+                abort();
+        n = names_in(directory, &entries);
+        for (int i = 0; i < n; i++) {
+                if (strchr(entries[i]->d_name, ':'))
+                        attach("pci", entries[i]->d_name, driver, false);
+                free(entries[i]);
+        }
+        free(entries);
+}
+
+/* Does something with every driver that the module brings. */
+static void each_driver(const char *module, void (*what)(const char *driver)) {
+        _cleanup_free_ char *drivers = NULL;
+        struct dirent **entries = NULL;
+        int n;
+
+        if (asprintf(&drivers, "sys/module/%s/drivers", module) < 0)
+                abort();
+        n = names_in(drivers, &entries);
+        for (int i = 0; i < n; i++) {
+                const char *driver = startswith(entries[i]->d_name, "pci:");
+
+                if (driver)
+                        what(driver);
+                free(entries[i]);
+        }
+        free(entries);
+}
+
+int kernel_load_module(const char *name) {
+        if (exists("sys/module/%s", name))
+                return -EEXIST;
+        if (!exists("kernel/adds/%s", name) || !has_what_it_needs(name))
+                return -ENOENT;
+
+        move(name, true);
+        use_modules(name, true);
+        each_driver(name, probe_all);
+        return 0;
+}
+
+int kernel_unload_module(const char *name) {
+        _cleanup_free_ char *file = NULL, *count = NULL;
+
+        if (!exists("sys/module/%s", name))
+                return -ENOENT;
+        if (asprintf(&file, "sys/module/%s/refcnt", name) < 0)
+                abort();
+        count = read_file(file);
+        if (atoi(count) > 0)
+                return -EWOULDBLOCK;
+
+        each_driver(name, detach_all);
+        use_modules(name, false);
+        move(name, false);
+        return 0;
+}

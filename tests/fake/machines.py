@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Builds the trees of the fake kernel: kernel.h says what is in them beside what a kernel shows."""
+
+import os
+import pathlib
+import struct
+
+GPU, AUDIO, USB, OTHER = "0000:01:00.0", "0000:01:00.1", "0000:01:00.2", "0000:02:00.0"
+GROUP = "424242"
+
+
+class Machine:
+    """A machine in its first state, as the desktop has it."""
+
+    def __init__(self, root):
+        self.root = pathlib.Path(root)
+        self.loaded, self.needs = set(), {}
+        for name in ("kernel/ids", "kernel/needs", "kernel/adds", "kernel/parked", "sys/bus/pci/devices",
+                     "sys/bus/pci/drivers", "sys/bus/platform/devices", "sys/bus/platform/drivers", "sys/module",
+                     "sys/class/vtconsole", "sys/class/graphics", "run", "proc", "dev/vfio", "etc/modprobe.d"):
+            (self.root / name).mkdir(parents=True)
+        for name in "drivers_probe", "rescan":
+            self.write(f"sys/bus/pci/{name}", "")
+        self.write("proc/cmdline", "quiet\n")
+        self.write("proc/iomem", "00000000-00000fff : Reserved\n")
+
+    def write(self, name, text):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def link(self, name, target):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to("../" * name.count("/") + target)
+
+    def adds(self, owner, *names):
+        with (self.root / "kernel/adds" / owner).open("a") as f:
+            f.writelines(f"{name}\n" for name in names)
+
+    def park(self, owner):
+        for name in (self.root / "kernel/adds" / owner).read_text().splitlines():
+            (self.root / name).rename(self.root / "kernel/parked" / name.replace("/", "%"))
+
+    def function(self, address, ids=(), override="(null)", device_class="0x030000"):
+        directory = f"sys/devices/pci0000:00/{address}"
+        for name, text in {"class": device_class, "driver_override": override, "remove": "",
+                           "resource": "0x00000000e0000000 0x00000000efffffff 0x000000000014220c"}.items():
+            self.write(f"{directory}/{name}", text + "\n")
+        links = f"sys/bus/pci/devices/{address}", f"sys/kernel/iommu_groups/{GROUP}/devices/{address}"
+        for link in links:
+            self.link(link, directory)
+        self.link(f"{directory}/iommu_group", f"sys/kernel/iommu_groups/{GROUP}")
+        self.write(f"kernel/ids/{address}", "".join(f"{name}\n" for name in ids))
+        self.adds(address, directory, *links)
+        return directory
+
+    def module(self, name, needs=(), driver=None, loaded=True):
+        """A module, and the driver that it brings. What it needs comes before it."""
+        directory = f"sys/module/{name}"
+        self.write(f"{directory}/refcnt", "0\n")
+        self.write(f"{directory}/initstate", "live\n")
+        (self.root / directory / "holders").mkdir()
+        owned = [directory]
+        if driver:
+            self.driver("pci", driver)
+            self.link(f"sys/bus/pci/drivers/{driver}/module", directory)
+            self.link(f"{directory}/drivers/pci:{driver}", f"sys/bus/pci/drivers/{driver}")
+            owned.append(f"sys/bus/pci/drivers/{driver}")
+        self.adds(name, *owned)
+        self.write(f"kernel/needs/{name}", "".join(f"{other}\n" for other in needs))
+        self.needs[name] = needs
+        if not loaded:
+            self.park(name)
+            return
+        self.loaded.add(name)
+        for other in needs:
+            self.link(f"sys/module/{other}/holders/{name}", directory)
+            refcnt = self.root / "sys/module" / other / "refcnt"
+            refcnt.write_text(f"{int(refcnt.read_text()) + 1}\n")
+
+    def driver(self, bus, name):
+        for attribute in "bind", "unbind":
+            self.write(f"sys/bus/{bus}/drivers/{name}/{attribute}", "")
+
+    def bind(self, bus, device, driver):
+        directory = (self.root / f"sys/bus/{bus}/devices/{device}").resolve().relative_to(self.root)
+        self.link(f"{directory}/driver", f"sys/bus/{bus}/drivers/{driver}")
+        self.link(f"sys/bus/{bus}/drivers/{driver}/{device}", str(directory))
+
+    def console(self, number, name, bound, owner=None):
+        directory = f"sys/devices/virtual/vtconsole/vtcon{number}"
+        self.write(f"{directory}/name", name + "\n")
+        self.write(f"{directory}/bind", f"{bound}\n")
+        self.link(f"sys/class/vtconsole/vtcon{number}", directory)
+        if owner:
+            self.adds(owner, f"sys/class/vtconsole/vtcon{number}", directory)
+
+    def framebuffer(self, device, owner):
+        """A frame buffer, which the owner brings with it."""
+        self.write(f"{device}/graphics/fb0/name", "fb\n")
+        self.link(f"{device}/graphics/fb0/device", device)
+        self.link("sys/class/graphics/fb0", f"{device}/graphics/fb0")
+        self.adds(owner, f"{device}/graphics", "sys/class/graphics/fb0")
+
+    def finish(self):
+        """The files of the modules; after this, the kernel's own state is complete."""
+        directory = self.root / "lib/modules" / os.uname().release
+        directory.mkdir(parents=True)
+        (self.root / "usr/lib").mkdir(parents=True)
+        self.link("usr/lib/modules", "lib/modules")
+        dependencies = {}
+        for name in self.needs:
+            (directory / f"{name}.ko").write_bytes(b"\x7fELF".ljust(64, b"\0"))
+            dependencies[name] = f"{name}.ko: " + " ".join(f"{other}.ko" for other in self.all_needs(name))
+        write_index(directory / "modules.dep.bin", dependencies)
+        for name in "alias", "symbols", "builtin", "builtin.alias":
+            write_index(directory / f"modules.{name}.bin", {})
+
+    def all_needs(self, name):
+        """What has to be loaded before the module, the nearest first as depmod has it."""
+        found = []
+        for other in self.needs[name]:
+            found += [n for n in [other, *self.all_needs(other)] if n not in found]
+        return found
+
+
+def write_index(path, values):
+    """Writes what depmod would: a tree of the keys' characters with the values at its leaves."""
+    out = bytearray(struct.pack(">III", 0xb007f457, 0x00020001, 0))
+
+    def node(entries):
+        # A child's offset is known only once the child is written.
+        letters = sorted({key[0] for key in entries if key})
+        children = {letter: node({key[1:]: value for key, value in entries.items() if key[:1] == letter})
+                    for letter in letters}
+        offset = len(out)
+        if letters:
+            first, last = ord(letters[0]), ord(letters[-1])
+            out.extend(bytes((first, last)))
+            for letter in range(first, last + 1):
+                out.extend(struct.pack(">I", children.get(chr(letter), 0)))
+            offset |= 0x20000000
+        if "" in entries:
+            out.extend(struct.pack(">II", 1, 0) + entries[""].encode() + b"\0")
+            offset |= 0x40000000
+        return offset
+
+    root = node(values)
+    out[8:12] = struct.pack(">I", root)
+    path.write_bytes(out)
+
+
+def vfio(machine, loaded=True):
+    machine.module("vfio", loaded=loaded)
+    machine.module("vfio_pci_core", ["vfio"], loaded=loaded)
+    machine.module("vfio_pci", ["vfio_pci_core"], "vfio-pci", loaded)
+    machine.module("vfio_iommu_type1", ["vfio"], loaded=loaded)
+
+
+def audio(machine):
+    machine.module("snd_hda_intel", (), "snd_hda_intel")
+    machine.function(AUDIO, ["snd_hda_intel"], device_class="0x040300")
+    machine.bind("pci", AUDIO, "snd_hda_intel")
+
+
+def nouveau(root, vfio_loaded=True):
+    """A GPU with an open driver, whose frame buffer has the consoles."""
+    machine = Machine(root)
+    vfio(machine, vfio_loaded)
+    audio(machine)
+    machine.module("nouveau", (), "nouveau")
+    gpu = machine.function(GPU, ["nouveau"])
+    machine.bind("pci", GPU, "nouveau")
+    machine.console(0, "(S) dummy device", 0)
+    machine.console(1, "(M) frame buffer device", 1, f"nouveau@{GPU}")
+    machine.framebuffer(gpu, f"nouveau@{GPU}")
+    machine.finish()
+    return machine
+
+
+def nvidia(root):
+    """A GPU with NVIDIA's driver, beside which the firmware's frame buffer stays."""
+    machine = Machine(root)
+    vfio(machine)
+    audio(machine)
+    machine.module("nvidia", (), "nvidia")
+    machine.module("nvidia_modeset", ["nvidia"])
+    machine.module("nvidia_uvm", ["nvidia"])
+    machine.module("nvidia_drm", ["nvidia_modeset"])
+    machine.function(GPU, ["nvidia"])
+    machine.bind("pci", GPU, "nvidia")
+
+    firmware = "sys/devices/platform/simple-framebuffer.0"
+    machine.write(f"{firmware}/modalias", "platform:simple-framebuffer\n")
+    machine.write("kernel/ids/simple-framebuffer.0", "simple-framebuffer\n")
+    machine.link("sys/bus/platform/devices/simple-framebuffer.0", firmware)
+    machine.driver("platform", "simple-framebuffer")
+    machine.bind("platform", "simple-framebuffer.0", "simple-framebuffer")
+    machine.framebuffer(firmware, "simple-framebuffer@simple-framebuffer.0")
+    machine.write("proc/iomem", "e0000000-efffffff : PCI Bus 0000:01\n  e0000000-e07e8fff : BOOTFB\n")
+    machine.console(0, "(S) dummy device", 0)
+    machine.console(1, "(M) frame buffer device", 1, "simple-framebuffer@simple-framebuffer.0")
+    machine.finish()
+    return machine
+
+
+def mixed(root):
+    """A function with a driver and an override of its own, one without a driver, one that vfio-pci has already."""
+    machine = Machine(root)
+    vfio(machine)
+    machine.module("nouveau", (), "nouveau")
+    machine.module("other", (), "other")
+    machine.function(GPU, ["nouveau"], override="other")
+    machine.bind("pci", GPU, "other")
+    machine.function(USB, device_class="0x0c0330")
+    machine.function(OTHER, override="vfio-pci")
+    machine.bind("pci", OTHER, "vfio-pci")
+    machine.finish()
+    return machine

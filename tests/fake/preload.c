@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Preloaded into a program, has it meet the fake kernel's tree, $FAKE_ROOT, in the place of the machine's. Every call that
+ * reaches the tree is counted. FAKE_FAIL=N:ERRNO has the N-th of them fail, FAKE_KILL=N kills the program there; either
+ * leaves word of the call in kernel/hit. */
+
+/* Both names of each call are defined here, so that neither may stand for the other. */
+#undef _FILE_OFFSET_BITS
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "kernel.h"
+#include "macros.h"
+
+/* What is the fake kernel's; nothing else of the machine is touched. */
+static const char *const places[] = {
+        "/dev/nvidia", "/dev/vfio", "/etc/modprobe.d", "/lib/modprobe.d", "/lib/modules", "/proc/cmdline", "/proc/iomem",
+        "/proc/modules", "/run/modprobe.d", "/run/vfio-gpu", "/sys", "/usr/lib/modprobe.d", "/usr/lib/modules",
+        "/usr/local/lib/modprobe.d",
+};
+
+static const char *fake_root;
+static unsigned n_calls;
+static bool inside; /* the fake kernel's own calls mean what they say */
+
+#define NEXT(name) ((__typeof__(&name)) dlsym(RTLD_NEXT, #name))
+
+__attribute__((__constructor__)) static void begin(void) {
+        fake_root = getenv("FAKE_ROOT");
+        if (!fake_root)
+                abort();
+        kernel_set_root(fake_root);
+}
+
+static void report_hit(const char *what, const char *object) {
+        _cleanup_free_ char *path = NULL;
+        _cleanup_fclose_ FILE *f = NULL;
+
+        inside = true;
+        if (asprintf(&path, "%s/kernel/hit", fake_root) < 0 || !(f = NEXT(fopen)(path, "we")))
+                abort();
+        (void) fprintf(f, "%s %s\n", what, object);
+        (void) NEXT(fflush)(f);
+        inside = false;
+}
+
+/* Returns whether the call is to fail; errno is set then. */
+static bool fails(const char *what, const char *object) {
+        const char *fail = getenv("FAKE_FAIL"), *killed = getenv("FAKE_KILL");
+        unsigned at = 0;
+        int error = 0;
+
+        n_calls++;
+        if (killed && (unsigned) atoi(killed) == n_calls) {
+                report_hit(what, object);
+                (void) kill(getpid(), SIGKILL);
+        }
+        if (!fail || sscanf(fail, "%u:%i", &at, &error) != 2 || at != n_calls)
+                return false;
+        report_hit(what, object);
+        errno = error;
+        return true;
+}
+
+/* Returns the path of an open file if it is in the tree, from the tree's top, or NULL. */
+static char *path_of(int fd) {
+        char link[sizeof("/proc/self/fd/") + 3 * sizeof(int)], target[PATH_MAX];
+        const char *rest;
+        ssize_t n;
+
+        (void) snprintf(link, sizeof(link), "/proc/self/fd/%i", fd);
+        n = NEXT(readlink)(link, target, sizeof(target) - 1);
+        if (n < 0)
+                return NULL;
+        target[n] = 0;
+        rest = startswith(target, fake_root);
+        return rest && *rest == '/' ? strdup(rest) : NULL;
+}
+
+/* Returns where in the tree the path leads, as a path of the host's, or NULL if it is none of the fake kernel's. */
+static char *translate(int fd, const char *path) {
+        _cleanup_free_ char *directory = NULL;
+        char *whole = NULL;
+
+        if (inside || !path)
+                return NULL;
+        if (*path != '/') {
+                directory = fd == AT_FDCWD ? NULL : path_of(fd);
+                if (!directory || asprintf(&whole, "%s%s/%s", fake_root, directory, path) < 0)
+                        return NULL;
+                return whole;
+        }
+        for (size_t i = 0; i < ELEMENTSOF(places); i++)
+                if (startswith(path, places[i]))
+                        return asprintf(&whole, "%s%s", fake_root, path) < 0 ? NULL : whole;
+        return NULL;
+}
+
+#define MODE(flags, mode)                                                                       \
+        if ((flags) & (O_CREAT | __O_TMPFILE)) {                                                \
+                va_list ap;                                                                     \
+                                                                                                \
+                va_start(ap, flags);                                                            \
+                mode = va_arg(ap, mode_t);                                                      \
+                va_end(ap);                                                                     \
+        }
+
+static int fake_openat(int fd, const char *path, int flags, mode_t mode) {
+        _cleanup_free_ char *there = translate(fd, path);
+
+        if (there && fails("open", path))
+                return -1;
+        return NEXT(openat)(fd, there ?: path, flags, mode);
+}
+
+int open(const char *path, int flags, ...) {
+        mode_t mode = 0;
+
+        MODE(flags, mode);
+        return fake_openat(AT_FDCWD, path, flags, mode);
+}
+
+int open64(const char *path, int flags, ...) {
+        mode_t mode = 0;
+
+        MODE(flags, mode);
+        return fake_openat(AT_FDCWD, path, flags, mode);
+}
+
+int openat(int fd, const char *path, int flags, ...) {
+        mode_t mode = 0;
+
+        MODE(flags, mode);
+        return fake_openat(fd, path, flags, mode);
+}
+
+int openat64(int fd, const char *path, int flags, ...) {
+        mode_t mode = 0;
+
+        MODE(flags, mode);
+        return fake_openat(fd, path, flags, mode);
+}
+
+/* All wrappers are alike: translate, count, and then the real one. */
+#define WRAP(type, name, path, failed, parameters, ...)                         \
+        type name parameters;                                                   \
+        type name parameters {                                                  \
+                _cleanup_free_ char *there = translate(AT_FDCWD, path);         \
+                                                                                \
+                if (there && fails(#name, path))                                \
+                        return failed;                                          \
+                path = there ?: path;                                           \
+                return NEXT(name)(__VA_ARGS__);                                 \
+        }
+#define WRAP_AT(type, name, fd, path, parameters, ...)                          \
+        type name parameters;                                                   \
+        type name parameters {                                                  \
+                _cleanup_free_ char *there = translate(fd, path);               \
+                                                                                \
+                if (there && fails(#name, path))                                \
+                        return -1;                                              \
+                path = there ?: path;                                           \
+                return NEXT(name)(__VA_ARGS__);                                 \
+        }
+
+WRAP(FILE *, fopen, path, NULL, (const char *path, const char *mode), path, mode)
+WRAP(FILE *, fopen64, path, NULL, (const char *path, const char *mode), path, mode)
+WRAP(DIR *, opendir, path, NULL, (const char *path), path)
+WRAP(int, access, path, -1, (const char *path, int mode), path, mode)
+WRAP(int, mkdir, path, -1, (const char *path, mode_t mode), path, mode)
+WRAP(int, unlink, path, -1, (const char *path), path)
+WRAP(int, stat, path, -1, (const char *path, struct stat *st), path, st)
+WRAP(int, stat64, path, -1, (const char *path, struct stat64 *st), path, st)
+WRAP(int, lstat, path, -1, (const char *path, struct stat *st), path, st)
+WRAP(int, lstat64, path, -1, (const char *path, struct stat64 *st), path, st)
+WRAP(ssize_t, readlink, path, -1, (const char *path, char *target, size_t n), path, target, n)
+WRAP_AT(int, faccessat, fd, path, (int fd, const char *path, int mode, int flags), fd, path, mode, flags)
+WRAP_AT(int, fstatat, fd, path, (int fd, const char *path, struct stat *st, int flags), fd, path, st, flags)
+WRAP_AT(int, fstatat64, fd, path, (int fd, const char *path, struct stat64 *st, int flags), fd, path, st, flags)
+WRAP_AT(int, mkdirat, fd, path, (int fd, const char *path, mode_t mode), fd, path, mode)
+WRAP_AT(int, unlinkat, fd, path, (int fd, const char *path, int flags), fd, path, flags)
+
+/* The state directory's own: both names are in it. */
+int renameat(int from_fd, const char *from, int to_fd, const char *to) {
+        _cleanup_free_ char *there = translate(to_fd, to);
+
+        return there && fails("renameat", to) ? -1 : NEXT(renameat)(from_fd, from, to_fd, to);
+}
+
+/* What another process has open of the tree's is, to the program, open of the machine's. */
+ssize_t readlinkat(int fd, const char *path, char *target, size_t size) {
+        _cleanup_free_ char *there = translate(fd, path);
+        size_t skip = strlen(fake_root);
+        ssize_t n;
+
+        if (there && fails("readlinkat", path))
+                return -1;
+        n = NEXT(readlinkat)(fd, there ?: path, target, size);
+        if (n > (ssize_t) skip && strncmp(target, fake_root, skip) == 0) {
+                n -= (ssize_t) skip;
+                memmove(target, target + skip, (size_t) n);
+        }
+        return n;
+}
+
+ssize_t write(int fd, const void *data, size_t size) {
+        _cleanup_free_ char *path = inside ? NULL : path_of(fd), *text = NULL;
+        int r;
+
+        if (path && fails("write", path))
+                return -1;
+        if (!path || !startswith(path, "/sys/"))
+                return NEXT(write)(fd, data, size);
+
+        text = strndup(data, size);
+        if (!text)
+                abort();
+        inside = true;
+        r = kernel_write(path, text);
+        inside = false;
+        errno = -r;
+        return r < 0 ? -1 : (ssize_t) size;
+}
+
+/* Streams write in the C library, out of reach; what can be reached is their end. */
+int fflush(FILE *f) {
+        _cleanup_free_ char *path = inside || !f ? NULL : path_of(fileno(f));
+
+        return path && fails("fflush", path) ? EOF : NEXT(fflush)(f);
+}
+
+/* libkmod and the C library each have their own prototypes of these, or none. */
+int delete_module(const char *name, unsigned flags);
+int finit_module(int fd, const char *options, int flags);
+
+static int module_call(int (*call)(const char *name), const char *what, const char *name) {
+        int r;
+
+        if (fails(what, name))
+                return -1;
+        inside = true;
+        r = call(name);
+        inside = false;
+        errno = -r;
+        return r < 0 ? -1 : 0;
+}
+
+int delete_module(const char *name, unsigned flags) {
+        if (!(flags & O_NONBLOCK))
+                kernel_fatal("may wait for ever: delete_module without O_NONBLOCK of", name);
+        return module_call(kernel_unload_module, "delete_module", name);
+}
+
+int finit_module(int fd, _unused_ const char *options, _unused_ int flags) {
+        _cleanup_free_ char *path = path_of(fd);
+        char *name = path ? strrchr(path, '/') + 1 : NULL;
+
+        if (!name)
+                kernel_fatal("is given a module from elsewhere:", "finit_module");
+        name[strcspn(name, ".")] = 0;
+        for (char *c = name; *c; c++)
+                if (*c == '-')
+                        *c = '_';
+        return module_call(kernel_load_module, "finit_module", name);
+}
+
+/* libkmod has no other way to some of them. */
+long syscall(long number, ...) {
+        long a[6];
+        va_list ap;
+
+        va_start(ap, number);
+        for (size_t i = 0; i < ELEMENTSOF(a); i++)
+                a[i] = va_arg(ap, long);
+        va_end(ap);
+
+        if (number == SYS_finit_module)
+                return finit_module((int) a[0], (const char *) a[1], (int) a[2]);
+        if (number == SYS_init_module || number == SYS_delete_module)
+                kernel_fatal("is not to be reached:", "init_module");
+        return NEXT(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
