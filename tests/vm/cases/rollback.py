@@ -16,6 +16,11 @@ def fails(pc, name, how):
     host.handed_over(picture=False)
 
 
+def case_desktop_fails(pc):
+    """The first step fails before it has done anything."""
+    fails(pc, 'desktop', BEFORE)
+
+
 def case_bind_fails(pc):
     """The last step fails before it has done anything."""
     fails(pc, 'bind', BEFORE)
