@@ -65,7 +65,7 @@ class PC:
         machine.create_disks(boot)
         machine.start(BOOTED)
         pc = cls(machine)
-        pc.machine.shell.wait_ready(60)
+        pc.machine.shell.wait_ready(120)
         return pc
 
     @classmethod
@@ -97,7 +97,7 @@ class PC:
 
     def restore(self, snapshot=READY):
         self.machine.load(snapshot)
-        self.machine.shell.wait_ready(30)
+        self.machine.shell.wait_ready(120)
 
     # --- commands -----------------------------------------------------------------------------------------------------
 
@@ -223,8 +223,8 @@ def _boot_and_save(built, profile, suite, boot, report):
         machine.start()
         pc = PC(machine)
         try:
-            machine.shell.wait_ready(180)
-            machine.second_shell.wait_ready(30)
+            machine.shell.wait_ready(400)
+            machine.second_shell.wait_ready(120)
             pc.wait_until('pgrep -f /usr/sbin/lightdm-gtk-greeter >/dev/null', 120)
             pc.run('systemctl is-system-running --wait; udevadm settle', 120)
             pc.wait_still(timeout=90).save_png(scratch / 'greeter.png')
