@@ -2,6 +2,9 @@
 """The emulated PC as test cases and developers see it."""
 
 import base64
+import contextlib
+import fcntl
+import inspect
 import os
 import pathlib
 import shlex
@@ -15,6 +18,10 @@ from machine import Machine, instance_directory, PAYLOAD_SIZE, QmpError
 
 BOOTED = 'booted'
 READY = 'ready'
+
+# A minute on an idle machine with two cores; several such PCs at a time share them.
+BOOT_SECONDS = 400
+
 CONFIG = '/etc/vfio-gpu.conf'
 GPU_MODULES = 'bochs qxl virtio_gpu cirrus snd_hda_intel vfio vfio_pci vfio_pci_core vfio_iommu_type1 xhci_pci'.split()
 
@@ -39,6 +46,15 @@ ls /proc/1/fd | wc -l
 '''
 
 
+@contextlib.contextmanager
+def _lock(name):
+    """For what several runs at a time would otherwise each do for themselves."""
+    image.CACHE.mkdir(parents=True, exist_ok=True)
+    with open(image.CACHE / f'{name}.lock', 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 class CommandFailed(AssertionError):
     pass
 
@@ -57,12 +73,16 @@ class PC:
     @classmethod
     def open(cls, profile='base', suite='bookworm', name=None, report=print):
         """A PC with the greeter on its screen and the software not yet installed; boots only if it never did."""
-        built = image.build(suite, report)
+        with _lock(f'image-{suite}'):
+            built = image.build(suite, report)
         machine = Machine(built, profile, instance_directory(name or f'{profile}-{suite}-{os.getpid()}'))
-        boot = image.CACHE / 'boots' / f'{profile}-{suite}-{machine.key()}'
-        if not boot.is_dir():
-            _boot_and_save(built, profile, suite, boot, report)
-        machine.create_disks(boot)
+        if machine.pid():
+            raise RuntimeError(f'the PC {machine.directory.name} runs already')
+        boot = image.CACHE / 'boots' / f'{profile}-{suite}-{machine.key(inspect.getsource(_boot_and_save))}'
+        with _lock(f'boot-{profile}-{suite}'):
+            if not boot.is_dir():
+                _boot_and_save(built, profile, suite, boot, report)
+            machine.create_disks(boot)
         machine.start(BOOTED)
         pc = cls(machine)
         pc.machine.shell.wait_ready(120)
@@ -171,7 +191,7 @@ class PC:
     def _screen_or_none(self, device):
         try:
             return self.screen(device)
-        except (QmpError, ValueError, OSError):
+        except (QmpError, ValueError, FileNotFoundError):
             return None
 
     # --- the host as a whole --------------------------------------------------------------------------------------------
@@ -216,6 +236,8 @@ def _boot_and_save(built, profile, suite, boot, report):
     """The machine's directory is renamed when the saved boot is complete, so that half of one is never used."""
     report(f'booting the {profile} PC for the first time')
     started = time.monotonic()
+    for other in boot.parent.glob(f'{profile}-{suite}-*'):
+        shutil.rmtree(other)
     scratch = boot.with_name(f'{boot.name}.tmp{os.getpid()}')
     machine = Machine(built, profile, scratch)
     try:
@@ -223,11 +245,13 @@ def _boot_and_save(built, profile, suite, boot, report):
         machine.start()
         pc = PC(machine)
         try:
-            machine.shell.wait_ready(400)
+            machine.shell.wait_ready(BOOT_SECONDS)
             machine.second_shell.wait_ready(120)
-            pc.wait_until('pgrep -f /usr/sbin/lightdm-gtk-greeter >/dev/null', 120)
-            pc.run('systemctl is-system-running --wait; udevadm settle', 120)
-            pc.wait_still(timeout=90).save_png(scratch / 'greeter.png')
+            pc.wait_until('pgrep -f /usr/sbin/lightdm-gtk-greeter >/dev/null', BOOT_SECONDS)
+            pc.run('systemctl is-system-running --wait; udevadm settle', BOOT_SECONDS)
+            pc.wait_still(timeout=BOOT_SECONDS).save_png(scratch / 'greeter.png')
+            # libvirt asks QEMU for its abilities once, which takes long, and keeps the answer on disk.
+            pc.run('virsh domcapabilities --virttype qemu', BOOT_SECONDS)
             report(f'greeter after {time.monotonic() - started:.0f} s')
             machine.save(BOOTED)
         except BaseException:
