@@ -173,7 +173,8 @@ class PC:
                 return picture
             if time.monotonic() > deadline:
                 raise ScreenTimeout(f'the screen did not become what was waited for within {timeout} s')
-            time.sleep(0.1)
+            # A picture stops the emulation for a moment.
+            time.sleep(0.3)
 
     def wait_still(self, seconds=1.5, timeout=60, device='gpu'):
         """Until something is on the screen and stays as it is."""
