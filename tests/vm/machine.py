@@ -22,6 +22,9 @@ PAYLOAD_SIZE = 64 << 20
 # byte by byte and makes the kernel's copying three to seven times as slow; a fifth level of page tables is one more to walk.
 CPU = 'max,-svm,-erms,-fsrm,-la57'
 
+# The kernel counts timer interrupts over some milliseconds and panics where a busy machine emulated none: no_timer_check.
+KERNEL_LINE = 'root=/dev/vda rw console=tty0 console=ttyS0 quiet intel_iommu=on iommu=pt mitigations=off no_timer_check'
+
 # The GPU is 0000:01:00.0 with its audio function beside it in every profile; "gpu" is the screen that is looked at.
 AUDIO = ['-device', 'intel-hda,bus=rp1,addr=0.1']
 PROFILES = {
@@ -62,7 +65,7 @@ class Machine:
             '-drive', f'if=pflash,format=raw,readonly=on,file={FIRMWARE}/OVMF_CODE_4M.fd',
             '-drive', f'if=pflash,format=qcow2,file={self.variables}',
             '-kernel', str(self.image.kernel), '-initrd', str(self.image.initrd), '-append',
-            'root=/dev/vda rw console=tty0 console=ttyS0 quiet intel_iommu=on iommu=pt mitigations=off',
+            KERNEL_LINE,
             '-device', 'intel-iommu,intremap=on,caching-mode=on',
             '-device', 'pcie-root-port,id=rp1,chassis=1,slot=1,addr=2.0',
             *PROFILES[self.profile],
