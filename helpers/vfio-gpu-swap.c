@@ -120,13 +120,15 @@ static int note_running(Manager *m, const Task *task, int state) {
                                        task->vm) : 0;
 }
 
-/* What an earlier attempt left in "systemctl --failed" would be taken for this one's. */
-static void forget_failures(Manager *m, const char *vm) {
+/* What an earlier attempt left in "systemctl --failed" would be taken for this one's; and a step that was only stopped, because
+ * another one failed or by a wish, did not fail. */
+static void forget_failures(Manager *m, const char *vm, bool only_stopped) {
         _cleanup_strv_free_ char **failed = NULL;
 
         (void) steps_in_states(m, vm, STRV_MAKE("failed"), &failed);
         STRV_FOREACH(unit, failed)
-                (void) manager_reset_failed(m, *unit);
+                if (!only_stopped || manager_unit_was_terminated(m, *unit) > 0)
+                        (void) manager_reset_failed(m, *unit);
 }
 
 /* The reason is what the failed step said last. */
@@ -141,7 +143,7 @@ static int report_failure(Manager *m, const Task *task) {
 
                 (void) manager_unit_string(m, *unit, "Service", "StatusText", &status);
                 (void) manager_unit_string(m, *unit, "Service", "Result", &result);
-                if (!result || streq(result, "success"))
+                if (!result || streq(result, "success") || manager_unit_was_terminated(m, *unit) > 0)
                         continue;
                 any = true;
                 subject.unit = *unit;
@@ -154,8 +156,7 @@ static int report_failure(Manager *m, const Task *task) {
         return -ECANCELED;
 }
 
-/* A first step that fails starts the display manager again, which stops us as a wish would. Steps that are stopped with us
- * end well or by a signal. */
+/* A first step that fails starts the display manager again, which stops us as a wish would. */
 static bool has_failed_step(Manager *m, const char *vm) {
         _cleanup_strv_free_ char **units = NULL;
 
@@ -164,7 +165,7 @@ static bool has_failed_step(Manager *m, const char *vm) {
                 _cleanup_free_ char *result = NULL;
 
                 (void) manager_unit_string(m, *unit, "Service", "Result", &result);
-                if (result && !streq(result, "success") && !streq(result, "signal"))
+                if (result && !streq(result, "success") && manager_unit_was_terminated(m, *unit) <= 0)
                         return true;
         }
         return false;
@@ -242,7 +243,7 @@ static int start(const Task *task) {
                 return r;
 
         log_info("every check passed; handing the GPU over to VM %s", task->vm_name);
-        forget_failures(m, task->vm);
+        forget_failures(m, task->vm, false);
         if (task->stop_user_units)
                 stop_user_units(task->stop_user_units);
         return run_target(m, task, state);
@@ -319,8 +320,7 @@ static int stop(const Task *task) {
         if (r < 0)
                 return r;
         wait_for_desktop(m, units);
-        if (state_read(state, RECORD_CANCELLED, &cancelled) >= 0)
-                forget_failures(m, task->vm);
+        forget_failures(m, task->vm, state_read(state, RECORD_CANCELLED, &cancelled) < 0);
 
         if (is_unfinished(state, task->vm))
                 return -EBUSY;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <poll.h>
+#include <signal.h>
 
 #include "bus.h"
 #include "clock.h"
@@ -107,7 +108,8 @@ static int load_unit(Manager *m, const char *unit, char **ret_path) {
         return *ret_path ? 0 : -ENOMEM;
 }
 
-int manager_unit_string(Manager *m, const char *unit, const char *interface, const char *property, char **ret) {
+/* Reads a property of a basic type of the unit's interface: "Unit", or one for its type. */
+static int read_property(Manager *m, const char *unit, const char *interface, const char *property, char type, void *ret) {
         _cleanup_free_ char *path = NULL, *full = NULL;
         int r;
 
@@ -118,7 +120,23 @@ int manager_unit_string(Manager *m, const char *unit, const char *interface, con
                 full = NULL;
                 return -ENOMEM;
         }
-        return sd_bus_get_property_string(m->bus, SYSTEMD, path, full, property, NULL, ret);
+        return type == 's' ? sd_bus_get_property_string(m->bus, SYSTEMD, path, full, property, NULL, ret) :
+                             sd_bus_get_property_trivial(m->bus, SYSTEMD, path, full, property, NULL, type, ret);
+}
+
+int manager_unit_string(Manager *m, const char *unit, const char *interface, const char *property, char **ret) {
+        return read_property(m, unit, interface, property, 's', ret);
+}
+
+int manager_unit_was_terminated(Manager *m, const char *unit) {
+        _cleanup_free_ char *result = NULL;
+        int32_t status = 0;
+        int r;
+
+        r = manager_unit_string(m, unit, "Service", "Result", &result);
+        if (r >= 0)
+                r = read_property(m, unit, "Service", "ExecMainStatus", 'i', &status);
+        return r < 0 ? r : streq(result, "signal") && status == SIGTERM;
 }
 
 int manager_unit_runs(Manager *m, const char *unit) {
@@ -130,12 +148,7 @@ int manager_unit_runs(Manager *m, const char *unit) {
 }
 
 int manager_unit_left(Manager *m, const char *unit, uint64_t *ret) {
-        _cleanup_free_ char *path = NULL;
-        int r;
-
-        r = load_unit(m, unit, &path);
-        return r < 0 ? r : sd_bus_get_property_trivial(m->bus, SYSTEMD, path, SYSTEMD ".Unit",
-                                                       "ActiveExitTimestampMonotonic", NULL, 't', ret);
+        return read_property(m, unit, "Unit", "ActiveExitTimestampMonotonic", 't', ret);
 }
 
 int manager_list_units(Manager *m, char *const *states, char *const *patterns, char ***ret) {

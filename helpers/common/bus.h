@@ -29,6 +29,10 @@ int manager_unit_string(Manager *m, const char *unit, const char *interface, con
 /* Returns 1 if the unit is active or on its way to that, 0 if not, or a negative errno. */
 int manager_unit_runs(Manager *m, const char *unit);
 
+/* Returns 1 if the unit's program was ended by SIGTERM, as it is by a stop in the middle of its start; 0 if not, or a negative
+ * errno. */
+int manager_unit_was_terminated(Manager *m, const char *unit);
+
 /* Reads when the unit was last active, on the monotonic clock in microseconds; 0 for never. Returns 0 or an errno. */
 int manager_unit_left(Manager *m, const char *unit, uint64_t *ret);
 

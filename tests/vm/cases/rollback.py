@@ -21,6 +21,21 @@ def case_desktop_fails(pc):
     fails(pc, 'desktop', BEFORE)
 
 
+def case_modules_fails(pc):
+    """The step beside the first one fails."""
+    fails(pc, 'modules', BEFORE)
+
+
+def case_console_fails(pc):
+    """The consoles' step fails."""
+    fails(pc, 'console', BEFORE)
+
+
+def case_unbind_fails(pc):
+    """The drivers' step fails."""
+    fails(pc, 'unbind', BEFORE)
+
+
 def case_bind_fails(pc):
     """The last step fails before it has done anything."""
     fails(pc, 'bind', BEFORE)
