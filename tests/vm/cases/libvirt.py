@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The libvirt hook. What the guest draws is not looked at here: it starts, it ends."""
+"""The libvirt hook, and guests that own the GPU."""
 
 import domain
-from host import demand, Host, ONE_VM, states
+from host import demand, DEVICES, Host, ONE_VM, states, story
 
 HOOK = '/etc/libvirt/hooks/qemu.d/vfio-gpu'
 
@@ -28,3 +28,38 @@ def case_other_operations(pc):
         do {HOOK} $operation 2>&1 <<<'<domain/>' || echo "status $? for $operation"; done''')
     assert output == '', output
     assert states(pc, 'lightdm.service', 'vfio-gpu@Windows10.service') == ['active', 'inactive']
+
+
+def case_on_the_screen(pc):
+    """A guest's firmware is on the screen that showed the greeter, and when the guest powers off the greeter is again."""
+    host = Host(pc)
+    domain.define(pc)
+    domain.start(pc)
+    host.handed_over(picture=False)
+    domain.wait_firmware(pc, host.picture)
+    domain.type_line(pc, 'reset -s')
+    host.is_back()
+    assert domain.state(pc) == 'shut off'
+
+
+def case_managed(pc):
+    """Nothing is different for a guest whose devices libvirt is to manage itself, or whose name has a space."""
+    host = Host(pc, DEVICES + '[VM Windows 10]\n')
+    domain.define(pc, 'Windows 10', managed='yes')
+    domain.start(pc, 'Windows 10')
+    host.handed_over(r'Windows\x2010', picture=False)
+    domain.destroy(pc, 'Windows 10')
+    host.is_as_before()
+    assert states(pc, 'lightdm.service') == ['active']
+
+
+def case_five_times(pc):
+    """The same guest starts and ends five times in a row."""
+    host = Host(pc)
+    domain.define(pc)
+    for _ in range(5):
+        domain.start(pc)
+        host.handed_over(picture=False)
+        domain.destroy(pc)
+    host.is_as_before()
+    assert story(pc).count('the host has its GPU back') == 5

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Configurations: names, mistakes, refusals, changes during a swap."""
 
-from host import demand, DEVICES, entry, greeter_pid, Host, ONE_VM, story, VM
+from host import demand, DEVICES, drivers, entry, greeter_pid, Host, ONE_VM, states, story, VM
 
 
 def refused(pc, config, *reasons):
@@ -34,3 +34,16 @@ def case_companion(pc):
     """A swap without a function that shares the IOMMU group is refused."""
     refused(pc, '[VM Windows10]\nDevices=01:00.0\n', '0000:01:00.0 shares IOMMU group', 'with 0000:01:00.1',
             'snd_hda_intel')
+
+
+def case_odd_names(pc):
+    """A VM whose name has a space or a dash is swapped for by that name, by hand and by the hook."""
+    host = Host(pc, DEVICES + '[VM Windows 10]\n[VM win-10]\n')
+    pc.sh("systemctl start 'vfio-gpu@Windows 10'")
+    assert states(pc, r'vfio-gpu@Windows\x2010.service', 'vfio-gpu@win-10.service') == ['active', 'inactive']
+    demand(story(pc, 'Windows 10'), 'the GPU is ready for VM Windows 10')
+    pc.sh("/etc/libvirt/hooks/qemu.d/vfio-gpu 'Windows 10' release end -")
+    pc.sh('/etc/libvirt/hooks/qemu.d/vfio-gpu win-10 prepare begin -')
+    assert drivers(pc, ['0000:01:00.0']) == {'0000:01:00.0': ['vfio-pci', 'vfio-pci']}
+    pc.sh("systemctl stop 'vfio-gpu@win-10'")
+    host.is_as_before()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The swap and the way back."""
 
-from host import demand, drop_in, entry, Host, states, step, story, VM
+from host import demand, DEVICES, drop_in, entry, greeter_pid, Host, states, step, story, VM
 
 HANGS = drop_in(step('bind'), "ExecStartPre=/bin/sh -c 'touch /run/reached; exec sleep infinity'")
 
@@ -27,3 +27,88 @@ def case_stop_during_start(pc):
     host.stop()
     assert states(pc, entry(VM), 'lightdm.service') == ['inactive', 'active']
     host.is_as_before()
+
+
+def case_twenty_times(pc):
+    """After twenty swaps the host is what it was after none, the service manager's open files included."""
+    host = Host(pc)
+    for _ in range(20):
+        host.start()
+        host.handed_over(picture=False)
+        host.stop()
+    host.is_back()
+
+
+def case_start_and_stop_twice(pc):
+    """What is done already is not done again, and is no failure."""
+    host = Host(pc)
+    host.start()
+    said = story(pc)
+    host.start()
+    host.handed_over(picture=False)
+    host.stop()
+    host.stop()
+    host.is_as_before()
+    assert story(pc).count('the GPU is ready') == said.count('the GPU is ready') == 1
+
+
+def case_terminal_that_dies(pc):
+    """A start from a terminal of the desktop goes on when the desktop, and that terminal with it, is gone."""
+    host = Host(pc)
+    session = pc.sh("loginctl list-sessions --no-legend | awk '$4 == \"seat0\" {print $1}'").strip()
+    pc.sh(f'''
+        procs=/sys/fs/cgroup$(systemctl show --property=ControlGroup --value session-{session}.scope)/cgroup.procs
+        setsid sh -c "echo \\$\\$ | tee $procs >/run/terminal.pid; exec systemctl start {entry(VM)}" >/dev/null 2>&1 </dev/null &''')
+    pc.wait_until(f"[ $(systemctl is-active '{entry(VM)}') = active ]", 60)
+    assert pc.run('kill -0 $(cat /run/terminal.pid)')[0] == 1, 'the terminal was to die with the desktop'
+    host.handed_over(picture=False)
+    host.stop()
+    host.is_as_before()
+
+
+def case_isolate(pc):
+    """Leaving the graphical target by "systemctl isolate" takes nothing from the VM."""
+    host = Host(pc)
+    host.start()
+    pc.sh('systemctl isolate multi-user.target')
+    host.handed_over(picture=False)
+    host.stop()
+    assert states(pc, 'lightdm.service', 'graphical.target') == ['active', 'inactive']
+    pc.sh('systemctl start graphical.target')
+    host.is_as_before()
+
+
+def case_display_manager_by_hand(pc):
+    """Starting the display manager while the VM is not using the GPU gives it back first, in order."""
+    host = Host(pc)
+    host.start()
+    pc.sh('systemctl start lightdm.service')
+    host.is_back()
+    assert states(pc, entry(VM)) == ['inactive']
+    told = story(pc)
+    assert told.index('took 0000:01:00.0 from vfio-pci') < told.index('gave 0000:01:00.0 back')
+
+
+def case_no_desktop_before(pc):
+    """A display manager that did not run before the swap does not run after it."""
+    pc.sh('systemctl stop lightdm.service')
+    host = Host(pc)
+    host.start()
+    host.handed_over(picture=False)
+    host.stop()
+    host.is_as_before()
+    assert states(pc, 'lightdm.service') == ['inactive']
+
+
+def case_two_vms(pc):
+    """A second VM gets what the first one was handed and does not use, and the host gets it back from there."""
+    host = Host(pc, DEVICES + f'[VM {VM}]\n[VM macOS]\n')
+    pid = greeter_pid(pc)
+    host.start()
+    host.start('macOS')
+    host.handed_over('macOS', picture=False)
+    assert states(pc, entry(VM), f'vfio-gpu@{VM}.target') == ['inactive', 'inactive']
+    demand(story(pc, 'macOS'), f'VM {VM} was handed the GPU and does not use it')
+    host.stop('macOS')
+    host.is_as_before()
+    assert greeter_pid(pc) not in ('0', pid)
