@@ -164,10 +164,10 @@ static void print_relations(FILE *f, const Plan *plan, const Step *step) {
                 print_steps(f, plan, "Requires=", rank_before(plan, step), step->rank - 1);
                 print_steps(f, plan, "After=", 0, step->rank - 1);
         }
-        if (step->conflicts) {
+        if (step->conflicts)
                 print_list(f, "Conflicts=", step->conflicts);
-                print_list(f, "After=", step->conflicts);
-        }
+        if (step->after)
+                print_list(f, "After=", step->after);
 }
 
 static int emit_step(const char *directory, const Plan *plan, const Texts *texts, const Step *step) {

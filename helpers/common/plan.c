@@ -55,7 +55,7 @@ static int add_units(char ***command, const Config *config, const Vm *vm) {
 static int desktop_options(const Config *config, const Vm *vm, Step *step) {
         int r;
 
-        step->conflicts = config_value(config, vm, KEY_STOP_UNITS)->list;
+        step->conflicts = step->after = config_value(config, vm, KEY_STOP_UNITS)->list;
         r = add_units(&step->start, config, vm);
         if (r >= 0)
                 r = strv_extend_joined(&step->start,
@@ -66,6 +66,12 @@ static int desktop_options(const Config *config, const Vm *vm, Step *step) {
         if (r >= 0)
                 r = add_holders_timeout(&step->start, config, vm);
         return r;
+}
+
+/* A display manager that begins while a console is given back would have it drawn over. */
+static int console_options(const Config *config, const Vm *vm, Step *step) {
+        step->after = config_value(config, vm, KEY_STOP_UNITS)->list;
+        return 0;
 }
 
 static int unbind_options(const Config *config, const Vm *vm, Step *step) {
@@ -94,9 +100,9 @@ static const struct {
 } step_table[PLAN_STEPS_MAX] = {
         { "desktop", "the desktop lets go of it", 0, true, true, false, desktop_options },
         { "modules", "vfio-pci is loaded", 0, false, false, false, NULL },
-        { "console", "the text consoles let go of it", 1, true, true, false, NULL },
-        { "unbind", "its drivers let go of it", 2, true, true, false, unbind_options },
-        { "bind", "vfio-pci takes it", 3, true, true, true, NULL },
+        { "console", "the text consoles let go of it", 0, true, true, false, console_options },
+        { "unbind", "its drivers let go of it", 1, true, true, false, unbind_options },
+        { "bind", "vfio-pci takes it", 2, true, true, true, NULL },
 };
 
 static int add_step(const Config *config, const Vm *vm, Plan *plan, size_t i) {

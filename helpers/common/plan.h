@@ -9,6 +9,7 @@ typedef struct Step {
         const char *title;
         char *unit;           /* the plan's own */
         char **conflicts;     /* units that cannot run with it, NULL for none */
+        char **after;         /* units that end before it begins and begin after it is undone, NULL for none */
         unsigned rank;        /* steps of one rank run side by side, after all of lower ranks */
         char **start, **stop; /* commands; no stop for what needs no undoing */
 } Step;
