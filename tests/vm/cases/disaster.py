@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What happens to the machine around a swap."""
+
+import domain
+from host import AUDIO, demand, drivers, entry, GPU, greeter_pid, Host, states, step, story, VM
+
+FILL = 'head -c 4G /dev/zero >/run/fill 2>/dev/null; [ "$(df --output=avail /run | tail -n 1)" -eq 0 ]'
+
+
+def case_vfio_cannot_be_loaded(pc):
+    """Where vfio-pci cannot be loaded after all, the journal says so and the desktop comes back."""
+    pc.put('/etc/modprobe.d/case.conf', 'install vfio_pci /bin/false\n')
+    host = Host(pc)
+    demand(host.start_fails(), 'cannot load vfio-pci', f'{step("modules")} failed')
+    host.is_back(failed=[step('modules'), entry(VM)])
+
+
+def case_run_is_full_before(pc):
+    """Without room for the records of the way back there is no way there: nothing is changed."""
+    host = Host(pc)
+    pid = greeter_pid(pc)
+    pc.sh(FILL)
+    said = host.start_fails()
+    pc.sh('rm /run/fill')
+    demand(said, 'No space left on device', 'nothing was changed')
+    assert greeter_pid(pc) == pid
+    host.is_as_before(failed=[entry(VM)])
+
+
+def case_run_is_full_during(pc):
+    """The way back needs no room."""
+    host = Host(pc)
+    host.start()
+    pc.sh(FILL)
+    host.stop()
+    pc.sh('rm /run/fill')
+    host.is_back()
+
+
+def case_logind_is_killed(pc):
+    """The way back does not depend on the logind that saw the way there."""
+    host = Host(pc)
+    host.start()
+    pc.sh('systemctl kill --signal=KILL systemd-logind.service')
+    pc.wait_until('systemctl -q is-active systemd-logind.service')
+    host.stop()
+    host.is_back()
+
+
+def case_guest_is_killed(pc):
+    """When QEMU dies, libvirt's hook gives the GPU back."""
+    host = Host(pc)
+    domain.define(pc)
+    domain.start(pc)
+    host.handed_over(picture=False)
+    pc.sh('kill -KILL $(pgrep -f guest=Windows10)')
+    host.is_back()
+    assert states(pc, entry(VM)) == ['inactive']
+
+
+def case_libvirtd_is_killed(pc):
+    """A guest outlives libvirt's daemon, and so does its GPU; its end under the next daemon gives it back."""
+    host = Host(pc)
+    domain.define(pc)
+    domain.start(pc)
+    pc.sh('systemctl kill --signal=KILL libvirtd.service; systemctl reset-failed libvirtd.service; systemctl start libvirtd.service')
+    pc.wait_until('virsh -q domstate Windows10 | grep -q running', 60)
+    host.handed_over(picture=False)
+    domain.destroy(pc)
+    host.is_as_before()
+
+
+def case_reboot(pc):
+    """A reboot while a VM has the GPU is quick, and comes up as a normal desktop."""
+    host = Host(pc)
+    host.start()
+    pc.run('systemctl reboot')
+    pc.wait_screen(lambda picture: picture.diff(host.picture) > 1000, timeout=60)
+    pc.machine.shell.close()
+    pc.machine.shell.wait_ready(200)
+    pc.wait_screen(host.picture, timeout=200)
+    assert drivers(pc, (GPU, AUDIO)) == {GPU: ['bochs-drm', '(null)'], AUDIO: ['snd_hda_intel', '(null)']}
+    assert states(pc, entry(VM), 'lightdm.service') == ['inactive', 'active']
+    assert pc.run('ls /run/vfio-gpu')[0] != 0
+
+
+def case_gpu_vanishes(pc):
+    """A GPU that is gone from the bus does not keep the way back from ending; when it is there again, so is the desktop."""
+    host = Host(pc)
+    host.start()
+    pc.qmp('device_del', id='gpu')
+    pc.wait_until(f'[ ! -e /sys/bus/pci/devices/{GPU} ]', 60)
+    pc.run(f"systemctl stop '{entry(VM)}'")
+    demand(story(pc), GPU)
+    assert states(pc, entry(VM))[0] in ('inactive', 'failed')

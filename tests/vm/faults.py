@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The table of faults: every program of a swap, on the way there and back, and everything that can go wrong in it.
+
+A fault happens once. However it ends, the host has to be as it was before: by itself, or after `vfio-gpuctl recover`, or it
+is lost. tests/soak runs all of them, cases/faults.py a sample."""
+
+import hashlib
+
+from host import entry, Host, ONE_VM, states, step, VM
+
+PROGRAMS = 'swap', 'desktop', 'modules', 'console', 'unbind', 'bind'
+ERRORS = 'EBUSY', 'ENODEV', 'EINVAL', 'EPERM'
+
+# Whatever changes something outside of the program: files, records, calls over D-Bus.
+EFFECTS = 'write,sendmsg,mkdirat,mkdir,renameat,unlinkat,unlink,finit_module,delete_module'
+
+# What fails with an error, where the program does that in this PC at all.
+FAILING = {
+    ('swap', 'start'): 'write', ('modules', 'start'): 'finit_module', ('console', 'start'): 'write',
+    ('unbind', 'start'): 'write', ('unbind', 'stop'): 'write', ('bind', 'start'): 'write', ('bind', 'stop'): 'write',
+}
+
+# Runs a command, the first time with something going wrong in it and every other time as it is. The tracer is a grandchild
+# (-D), so that the program stays the main process of its unit.
+WRAPPER = '''#!/bin/sh
+fired=/run/fault-fired-$1
+shift
+mkdir "$fired" 2>/dev/null || exec "$@"
+options=$(cat /run/fault-options)
+case "$options" in
+exit) exit 1 ;;
+kill) kill -KILL $$ ;;
+*) exec strace -D -f -qq -o "$fired/trace" $options "$@" ;;
+esac
+'''
+
+BACK, RECOVERED, LOST = 'back', 'recover', 'lost'
+
+
+class Fault:
+    """One fault in one program of a swap: the number-th of the calls that it may strike."""
+
+    def __init__(self, program, direction, kind, options, meanwhile=None, limit=None):
+        self.program, self.direction, self.kind = program, direction, kind
+        self.options, self.meanwhile, self.limit = options, meanwhile, limit
+
+    @property
+    def row(self):
+        return f'{self.program} {self.direction}'
+
+    def name(self, number):
+        return f'{self.program}_{self.direction}_{self.kind}_{number}'
+
+    @property
+    def unit(self):
+        return entry(VM) if self.program == 'swap' else step(self.program)
+
+    @property
+    def fired(self):
+        return f'/run/fault-fired-{self.program}-{self.direction}'
+
+    def arm(self, pc, number):
+        """Puts the wrapper before the program's command in the unit."""
+        setting = 'ExecStart' if self.direction == 'start' else 'ExecStopPost'
+        command = pc.sh(f"systemctl cat '{self.unit}' | sed -n 's/^{setting}=//p' | tail -n 1").strip()
+        text = f'[Service]\n{setting}=\n{setting}=/usr/local/sbin/fault-once {self.program}-{self.direction} {command}\n'
+        if self.limit:
+            text += f'Timeout{self.direction.capitalize()}Sec={self.limit}\n'
+        pc.put('/usr/local/sbin/fault-once', WRAPPER, 0o755)
+        pc.put('/run/fault-options', self.options.format(number))
+        pc.put(f'/etc/systemd/system/{self.unit}.d/zz-fault.conf', text)
+        pc.sh('systemctl daemon-reload')
+
+    def struck(self, pc):
+        """Whether the program made so many calls."""
+        return pc.run(f"[ -d {self.fired} ] && {{ [ ! -e {self.fired}/trace ] || grep -qE 'INJECTED|killed' {self.fired}/trace; }}")[0] == 0
+
+    def run(self, pc, number=1):
+        """Returns how the host came back; None where the program makes fewer calls."""
+        host = Host(pc, ONE_VM)
+        self.arm(pc, number)
+        if self.direction == 'stop':
+            host.start()
+        pc.sh(f"systemctl {self.direction} --no-block '{entry(VM)}'")
+        if self.meanwhile:
+            pc.wait_until(f'[ -e {self.fired}/trace ]', 60)
+            pc.run(self.meanwhile)
+        settle(pc)
+        if not self.struck(pc):
+            return None
+        if states(pc, entry(VM)) == ['active']:
+            pc.run(f"systemctl stop '{entry(VM)}'", 120)
+        return verdict(pc, host)
+
+
+def settle(pc):
+    """Until no job of the swap is left."""
+    pc.wait_until("! systemctl list-jobs --no-legend | grep -q vfio-gpu", 150)
+
+
+def is_back(pc, host):
+    """Units of the swap may have failed, nothing else."""
+    try:
+        host.is_back([line for line in pc.host_state()['failed'] if line.startswith('vfio-gpu')])
+        return True
+    except AssertionError as error:
+        print('# ' + str(error).replace('\n', '\n# '), flush=True)
+        return False
+
+
+def verdict(pc, host):
+    if is_back(pc, host):
+        return BACK
+    pc.run(f'vfio-gpuctl recover {VM}', 120)
+    return RECOVERED if is_back(pc, host) else LOST
+
+
+def table():
+    """Every fault of the table, in order of its rows and columns."""
+    delayed = f'-e trace={EFFECTS} -e inject={EFFECTS}:delay_enter=8s:when={{}}'
+    for program in PROGRAMS:
+        for direction in 'start', 'stop':
+            if (program, direction) == ('modules', 'stop'):
+                continue
+            yield Fault(program, direction, 'exit', 'exit')
+            yield Fault(program, direction, 'kill-at-start', 'kill')
+            yield Fault(program, direction, 'kill', f'-e trace={EFFECTS} -e inject={EFFECTS}:signal=KILL:when={{}}')
+            yield Fault(program, direction, 'time-limit', delayed, limit='2')
+            yield Fault(program, direction, 'stop', delayed, f"systemctl stop '{entry(VM)}'")
+            yield Fault(program, direction, 'start', delayed, f"systemctl start '{entry(VM)}'")
+            yield Fault(program, direction, 'cancel', delayed, f"systemctl cancel $(systemctl list-jobs --no-legend | awk '/vfio-gpu/ {{print $1}}')")
+            failing = FAILING.get((program, direction))
+            for error in ERRORS if failing else ():
+                yield Fault(program, direction, error, f'-e trace={failing} -e inject={failing}:error={error}:when={{}}')
+
+
+def sample(seed, faults):
+    """Some of the faults that touch every row and every column, others for every seed."""
+    order = sorted(faults, key=lambda fault: hashlib.sha256(f'{seed} {fault.row} {fault.kind}'.encode()).digest())
+    rows, columns, chosen = set(), set(), []
+    for fault in order:
+        if fault.row not in rows or fault.kind not in columns:
+            rows.add(fault.row)
+            columns.add(fault.kind)
+            chosen.append(fault)
+    return chosen
+
+
+class Table:
+    """What became of the host, by row and column."""
+
+    def __init__(self):
+        self.verdicts = {}
+
+    def add(self, fault, result):
+        self.verdicts.setdefault((fault.row, fault.kind), []).append(result)
+
+    def text(self):
+        columns = list(dict.fromkeys(fault.kind for fault in table()))
+        rows = list(dict.fromkeys(fault.row for fault in table()))
+        lines = [' ' * 14 + ''.join(f'{column:>14}' for column in columns)]
+        for row in rows:
+            lines.append(f'{row:<14}' + ''.join(f'{self._cell(row, column):>14}' for column in columns))
+        total = [sum(results.count(result) for results in self.verdicts.values()) for result in (BACK, RECOVERED, LOST)]
+        lines.append(f'{sum(total)} cases: desktop back {total[0]}, needed recover {total[1]}, lost {total[2]}')
+        return '\n'.join(lines)
+
+    def _cell(self, row, column):
+        """Back, recovered and lost, where there is more than the first."""
+        results = self.verdicts.get((row, column))
+        if results is None:
+            return '-'
+        counts = [results.count(result) for result in (BACK, RECOVERED, LOST)]
+        return '/'.join(str(count) for count in counts) if any(counts[1:]) else str(counts[0])
