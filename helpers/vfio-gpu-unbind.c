@@ -23,6 +23,9 @@
 /* Modules that were unloaded, in that order. */
 #define RECORD_MODULES "modules"
 
+/* There, and empty, if the functions are to come back by a scan of the bus. */
+#define RECORD_RESCAN "rescan"
+
 /* A driver registers its DRM device while it binds; what takes time is udev's rules for it. */
 #define DRM_TIMEOUT (10 * USEC_PER_SEC)
 
@@ -231,7 +234,9 @@ static int start(const Task *task) {
                 r = functions_read(task->functions, &functions);
                 if (r < 0)
                         return r;
-                r = functions_save(state, functions);
+                r = task->rescan ? state_write(state, RECORD_RESCAN, NULL) : state_remove(state, RECORD_RESCAN);
+                if (r >= 0)
+                        r = functions_save(state, functions);
         }
         if (r < 0)
                 return log_error_errno(r, "cannot note the drivers of the GPU in " STATE_DIRECTORY "/%s: %m", task->vm);
@@ -311,8 +316,8 @@ static int restore_function(struct kmod_ctx *kmod, const Function *f) {
 
         if (!streq(f->driver, VFIO_DRIVER) && function_is_driven_by(f->address, VFIO_DRIVER) > 0)
                 return log_full(LOG_ERR, EBUSY, &subject,
-                                "%s is still on vfio-pci and stays there: end the VM that has it, then start "
-                                "and stop vfio-gpu@.service again", f->address);
+                                "%s is still on vfio-pci and stays there: end the VM that has it, then run 'vfio-gpuctl "
+                                "recover'", f->address);
 
         r = restore_driver(kmod, f);
         k = function_set_override(f->address, f->override);
@@ -407,6 +412,7 @@ static bool is_held(const Function *functions) {
 
 static int stop(const Task *task) {
         _cleanup_functions_free_ Function *functions = NULL;
+        _cleanup_strv_free_ char **nothing = NULL;
         _cleanup_close_ int state = -1;
         int r, k;
 
@@ -418,7 +424,7 @@ static int stop(const Task *task) {
                 return log_error_errno(r, "cannot read the drivers of the GPU from " STATE_DIRECTORY "/%s: %m",
                                        task->vm);
 
-        k = task->rescan && !is_held(functions) ? rescan(functions) : 0;
+        k = state_read(state, RECORD_RESCAN, &nothing) >= 0 && !is_held(functions) ? rescan(functions) : 0;
         r = reload_modules(state, task->vm);
         if (r >= 0)
                 r = k;
@@ -427,6 +433,8 @@ static int stop(const Task *task) {
                 return r < 0 ? r : k;
 
         r = state_remove(state, RECORD_MODULES);
+        if (r >= 0)
+                r = state_remove(state, RECORD_RESCAN);
         if (r >= 0)
                 r = functions_forget(state);
         return r < 0 ? log_error_errno(r, "cannot remove the records in " STATE_DIRECTORY "/%s: %m", task->vm) : 0;

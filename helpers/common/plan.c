@@ -86,7 +86,7 @@ static int unbind_options(const Config *config, const Vm *vm, Step *step) {
         if (r >= 0)
                 r = add_holders_timeout(&step->start, config, vm);
         if (r >= 0)
-                r = strv_extend_joined(&step->stop,
+                r = strv_extend_joined(&step->start,
                                        "--return=", config_value(config, vm, KEY_RETURN)->choice);
         return r;
 }

@@ -205,9 +205,9 @@ static void test_plan(void) {
            "start --vm=My\\x20VM --stop-unit=display-manager.service --stop-user-unit=plasma* 0000:01:00.0");
         is(plan.steps[3].unit, "vfio-gpu-unbind@My\\x20VM.service");
         unbind = strv_join(plan.steps[3].start + 1, " ");
-        is(unbind, "start --vm=My\\x20VM --unload-modules=a,b --holders-timeout=15 0000:01:00.0");
+        is(unbind, "start --vm=My\\x20VM --unload-modules=a,b --holders-timeout=15 --return=rescan 0000:01:00.0");
         back = strv_join(plan.steps[3].stop + 1, " ");
-        is(back, "stop --vm=My\\x20VM --return=rescan");
+        is(back, "stop --vm=My\\x20VM");
         ok(!plan.steps[1].stop);
         is(keep.steps[2].name, "unbind");
         is(bad.entry[1], "refuse");
