@@ -78,7 +78,7 @@ static int wait_for_vm(char *const *functions) {
                         (void) log_full(LOG_NOTICE, 0, &(LogSubject) { .id = MESSAGE_VM_RUNNING },
                                         "waiting for the VM that still has the GPU: %s; end it with 'virsh shutdown' or "
                                         "'virsh destroy'", who ?: "?");
-                journal_status("Waiting for %s", who ?: "a VM");
+                journal_status("Waiting for the VM that still has the GPU: %s", who ?: "?");
                 (void) sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long) PATIENCE_USEC);
                 r = holders_wait(nodes, holders, n, PATIENCE_MSEC);
                 holders_free(holders, n);

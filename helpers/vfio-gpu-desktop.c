@@ -18,6 +18,7 @@
 #include "state.h"
 #include "step.h"
 #include "strv.h"
+#include "swap.h"
 
 /* Looked at again after this long whatever came, since an event can fall between looking and waiting. */
 #define LOOK_AGAIN_MSEC 500
@@ -280,7 +281,7 @@ static int stop(const Task *task) {
         k = queue_recorded(m, state, RECORD_STOPPED, "StartUnit", alone ? "replace" : "fail");
         if (r < 0 || k < 0)
                 return r < 0 ? r : k;
-        return alone ? state_discard(task->vm) : 0;
+        return alone ? swap_finish(m, task->vm, state) : 0;
 }
 
 int main(int argc, char **argv) {

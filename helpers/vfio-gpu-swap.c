@@ -9,7 +9,6 @@
 
 #include "bus.h"
 #include "check.h"
-#include "clock.h"
 #include "function.h"
 #include "journal.h"
 #include "messages.h"
@@ -18,6 +17,7 @@
 #include "state.h"
 #include "step.h"
 #include "strv.h"
+#include "swap.h"
 #include "user-units.h"
 
 /* Kept where the swap was stopped in the middle: then a step that was stopped, too, is no failure. */
@@ -25,36 +25,6 @@
 
 /* How long the signal that ends us may take after the end of the job that ends with us. */
 #define SIGNAL_MSEC 2000
-
-/* How long a display manager may take to start before nobody waits for it any longer. */
-#define DESKTOP_TIMEOUT (90 * USEC_PER_SEC)
-
-#define RUNNING_STATES STRV_MAKE("active", "activating", "deactivating", "reloading")
-
-static int steps_in_states(Manager *m, const char *vm, char *const *states, char ***ret) {
-        _cleanup_strv_free_ char **patterns = NULL;
-        int r;
-
-        r = strv_extendf(&patterns, "vfio-gpu-*@%s.service", vm);
-        if (r >= 0)
-                r = strv_extendf(&patterns, "vfio-gpu@%s.target", vm);
-        /* The patterns are globs, in which the backslash of an escaped name has to be escaped again. */
-        STRV_FOREACH(pattern, patterns) {
-                char *plain = r >= 0 ? malloc(2 * strlen(*pattern) + 1) : NULL, *p = plain;
-
-                if (!plain)
-                        return -ENOMEM;
-                for (const char *c = *pattern; *c; c++) {
-                        if (*c == '\\')
-                                *p++ = '\\';
-                        *p++ = *c;
-                }
-                *p = 0;
-                free(*pattern);
-                *pattern = plain;
-        }
-        return r < 0 ? r : manager_list_units(m, states, patterns, ret);
-}
 
 static int check(Manager *m, const Task *task) {
         _cleanup_strv_free_ char **findings = NULL, **units = NULL;
@@ -125,7 +95,7 @@ static int note_running(Manager *m, const Task *task, int state) {
 static void forget_failures(Manager *m, const char *vm, bool only_stopped) {
         _cleanup_strv_free_ char **failed = NULL;
 
-        (void) steps_in_states(m, vm, STRV_MAKE("failed"), &failed);
+        (void) swap_units(m, vm, STRV_MAKE("failed"), &failed);
         STRV_FOREACH(unit, failed)
                 if (!only_stopped || manager_unit_was_terminated(m, *unit) > 0)
                         (void) manager_reset_failed(m, *unit);
@@ -137,7 +107,7 @@ static int report_failure(Manager *m, const Task *task) {
         LogSubject subject = { .id = MESSAGE_SWAP_FAILED };
         bool any = false;
 
-        (void) steps_in_states(m, task->vm, STRV_MAKE("failed", "deactivating"), &failed);
+        (void) swap_units(m, task->vm, STRV_MAKE("failed", "deactivating"), &failed);
         STRV_FOREACH(unit, failed) {
                 _cleanup_free_ char *status = NULL, *result = NULL;
 
@@ -160,7 +130,7 @@ static int report_failure(Manager *m, const Task *task) {
 static bool has_failed_step(Manager *m, const char *vm) {
         _cleanup_strv_free_ char **units = NULL;
 
-        (void) steps_in_states(m, vm, STRV_MAKE("failed", "deactivating"), &units);
+        (void) swap_units(m, vm, STRV_MAKE("failed", "deactivating"), &units);
         STRV_FOREACH(unit, units) {
                 _cleanup_free_ char *result = NULL;
 
@@ -212,6 +182,7 @@ static int run_target(Manager *m, const Task *task, int state) {
                 return report_failure(m, task);
 
         (void) log_full(LOG_INFO, 0, &(LogSubject) { .id = MESSAGE_SWAP_DONE }, "the GPU is ready for VM %s", task->vm_name);
+        journal_status("The GPU is ready for VM %s", task->vm_name);
         return 0;
 }
 
@@ -237,62 +208,25 @@ static int start(const Task *task) {
         if (state < 0)
                 return log_error_errno(state, "cannot make " STATE_DIRECTORY "/%s: %m; nothing was changed", task->vm);
         r = note_running(m, task, state);
-        if (r >= 0)
-                r = pin_units(m, task->vm, state);
+        if (r < 0)
+                return r;
+
+        /* Also because a failed unit stays loaded, and would not be read from its copy. */
+        forget_failures(m, task->vm, false);
+        r = pin_units(m, task->vm, state);
         if (r < 0)
                 return r;
 
         log_info("every check passed; handing the GPU over to VM %s", task->vm_name);
-        forget_failures(m, task->vm, false);
         if (task->stop_user_units)
                 stop_user_units(task->stop_user_units);
         return run_target(m, task, state);
 }
 
-static int stop_steps(Manager *m, const char *vm) {
-        _cleanup_strv_free_ char **units = NULL;
-        int r;
-
-        r = steps_in_states(m, vm, RUNNING_STATES, &units);
-        if (r < 0)
-                return log_error_errno(r, "cannot list the steps of this swap: %m");
-
-        STRV_FOREACH(unit, units) {
-                _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-
-                r = manager_queue(m, "StopUnit", *unit, "replace", &error);
-                if (r < 0)
-                        return log_full(LOG_ERR, r, &(LogSubject) { .unit = *unit }, "cannot stop %s: %s", *unit,
-                                        error.message);
-        }
-        r = manager_wait(m, -1, UINT64_MAX);
-        return r < 0 ? log_error_errno(r, "cannot wait until the steps are undone: %m") : 0;
-}
-
-/* The desktop step has asked for these; asking again gives the same jobs, to wait for. */
-static void wait_for_desktop(Manager *m, char **units) {
-        STRV_FOREACH(unit, units) {
-                _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-
-                (void) manager_queue(m, "StartUnit", *unit, "replace", &error);
-        }
-        if (manager_wait(m, -1, clock_now() + DESKTOP_TIMEOUT) != 0)
-                log_warning("not every unit of the desktop came back: see 'systemctl --failed'");
-}
-
-/* A step removes its record once it has taken everything back. */
-static bool is_unfinished(int state, const char *vm) {
-        STRV_FOREACH(record, STRV_MAKE("functions", "modules", "consoles")) {
-                _cleanup_strv_free_ char **lines = NULL;
-
-                if (state_read(state, *record, &lines) == -ENOENT)
-                        continue;
-                (void) log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_SWAP_FAILED },
-                                "not everything could be taken back, the lines above say what; " STATE_DIRECTORY "/%s keeps "
-                                "what is left: mend the cause, then start and stop this unit again", vm);
-                return true;
-        }
-        return false;
+/* Steps that take their time are not told: the status may say why they are undone. */
+static void tell_waiting(const char *who, _unused_ char *const *units) {
+        if (who)
+                journal_status("Waiting for the VM that still has the GPU: %s", who);
 }
 
 static int stop(const Task *task) {
@@ -316,20 +250,15 @@ static int stop(const Task *task) {
 
         log_info("taking the GPU back for the host");
         (void) state_read(state, RECORD_STOPPED, &units);
-        r = stop_steps(m, task->vm);
+        r = swap_stop(m, task->vm, tell_waiting);
         if (r < 0)
                 return r;
-        wait_for_desktop(m, units);
+        swap_wait_for_desktop(m, units);
         forget_failures(m, task->vm, state_read(state, RECORD_CANCELLED, &cancelled) < 0);
 
-        if (is_unfinished(state, task->vm))
-                return -EBUSY;
-
-        r = unpin_units(m, task->vm, state);
-        if (r >= 0)
-                r = state_discard(task->vm);
+        r = swap_finish(m, task->vm, state);
         if (r < 0)
-                return log_error_errno(r, "cannot clear " STATE_DIRECTORY "/%s: %m", task->vm);
+                return r;
 
         (void) log_full(LOG_INFO, 0, &(LogSubject) { .id = MESSAGE_GIVEN_BACK }, "the host has its GPU back");
         return 0;

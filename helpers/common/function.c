@@ -83,6 +83,17 @@ int functions_read(char *const *addresses, Function **ret) {
         return 0;
 }
 
+int functions_addresses(const Function *functions, char ***ret) {
+        _cleanup_strv_free_ char **addresses = NULL;
+
+        for (; functions->address; functions++)
+                if (strv_extend(&addresses, functions->address) < 0)
+                        return -ENOMEM;
+
+        *ret = TAKE_PTR(addresses);
+        return 0;
+}
+
 int functions_save(int state, const Function *functions) {
         _cleanup_strv_free_ char **lines = NULL;
         int r;

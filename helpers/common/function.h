@@ -22,6 +22,9 @@ DEFINE_CLEANUP(Function *, functions_free)
 /* Looks at the functions as they are now. Returns 0 with an array, or a negative errno after it logged why. */
 int functions_read(char *const *addresses, Function **ret);
 
+/* Lists the addresses. Returns 0 or -ENOMEM. */
+int functions_addresses(const Function *functions, char ***ret);
+
 /* Keeps the functions in the record of a swap. Returns 0 or a negative errno. */
 int functions_save(int state, const Function *functions);
 

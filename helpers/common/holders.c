@@ -244,6 +244,23 @@ char *holders_describe(const Holder *holders, size_t n) {
         return strv_join(words, ", ");
 }
 
+int vfio_holders_describe(char *const *functions, char **ret) {
+        _cleanup_strv_free_ char **nodes = NULL;
+        Holder *holders = NULL;
+        size_t n = 0;
+        int r;
+
+        r = nodes_of_vfio(functions, &nodes);
+        if (r >= 0)
+                r = holders_find(nodes, &holders, &n);
+        if (r < 0 || n == 0)
+                return r;
+
+        *ret = holders_describe(holders, n);
+        holders_free(holders, n);
+        return *ret ? 1 : -ENOMEM;
+}
+
 int holders_wait(char *const *nodes, const Holder *holders, size_t n, int timeout_msec) {
         struct pollfd events[WATCHED_MAX];
         size_t k = 0;

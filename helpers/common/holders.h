@@ -31,6 +31,10 @@ int holders_find(char *const *nodes, Holder **ret, size_t *ret_n);
 /* Returns "Xorg (pid 812, lightdm.service) on /dev/dri/card0, …", to be freed, or NULL without memory. */
 char *holders_describe(const Holder *holders, size_t n);
 
+/* Describes who has the functions open through VFIO, as a VM does. Returns 1 with a string to be freed, 0 if nobody has, or
+ * a negative errno. */
+int vfio_holders_describe(char *const *functions, char **ret);
+
 /* Waits until a holder ends or closes one of the nodes, 'timeout_msec' at most (-1: for ever). Both can be missed in the
  * moment between looking and waiting, so callers look again after a while whatever comes. Returns 0 or an errno. */
 int holders_wait(char *const *nodes, const Holder *holders, size_t n, int timeout_msec);

@@ -59,6 +59,22 @@ char *text_printable(const char *s) {
         return printable;
 }
 
+char *text_replace(const char *s, const char *what, const char *with) {
+        size_t n = strlen(what), grown = strlen(s) / n * strlen(with);
+        char *replaced, *p;
+
+        replaced = p = malloc(strlen(s) + grown + 1);
+        if (!replaced)
+                return NULL;
+
+        for (const char *found; (found = strstr(s, what)); s = found + n) {
+                p = mempcpy(p, s, (size_t) (found - s));
+                p = stpcpy(p, with);
+        }
+        (void) strcpy(p, s);
+        return replaced;
+}
+
 static size_t min3(size_t a, size_t b, size_t c) {
         size_t m = a < b ? a : b;
 

@@ -13,6 +13,9 @@ size_t utf8_char_length(const char *s);
  * "\x1b", so that no file can write on a person's terminal. NULL without memory. */
 char *text_printable(const char *s);
 
+/* Returns a copy of 's', to be freed, in which every 'what' has become 'with', or NULL without memory. */
+char *text_replace(const char *s, const char *what, const char *with);
+
 /* Returns the one of 'n' names that 's' was probably meant to be, or NULL if none is close. */
 const char *nearest_name(const char *s, const char *const *names, size_t n);
 

@@ -59,6 +59,21 @@ static void test_printable(void) {
         printable_is("\xe2\x82", "\\xe2\\x82");
 }
 
+static void replaced_is(const char *s, const char *what, const char *with, const char *expected) {
+        _cleanup_free_ char *replaced = text_replace(s, what, with);
+
+        is(replaced, expected);
+}
+
+static void test_replace(void) {
+        replaced_is("", "a", "b", "");
+        replaced_is("abc", "x", "y", "abc");
+        replaced_is("a\\b\\", "\\", "\\\\", "a\\\\b\\\\");
+        replaced_is("/usr/lib/x/a /usr/lib/x/b", "/usr/lib/x/", "/run/", "/run/a /run/b");
+        replaced_is("aaa", "aa", "b", "ba");
+        replaced_is("abab", "ab", "", "");
+}
+
 static void test_utf8(void) {
         ok(utf8_char_length("a") == 1);
         ok(utf8_char_length("ä") == 2);
@@ -87,6 +102,7 @@ static void test_nearest(void) {
 int main(void) {
         test_seconds();
         test_printable();
+        test_replace();
         test_utf8();
         test_nearest();
         return tap_done();

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "clock.h"
+#include "function.h"
+#include "holders.h"
+#include "messages.h"
+#include "log.h"
+#include "pin.h"
+#include "state.h"
+#include "strv.h"
+#include "swap.h"
+#include "text.h"
+
+/* How long a display manager may take to start before nobody waits for it any longer. */
+#define DESKTOP_TIMEOUT (90 * USEC_PER_SEC)
+
+/* When the steps take so long that somebody may ask why, and how often the answer is made anew. */
+#define LOOK_AFTER USEC_PER_SEC
+#define LOOK_AGAIN (10 * USEC_PER_SEC)
+
+bool swap_has_unit(const char *unit, const char *vm) {
+        const char *at = startswith(unit, "vfio-gpu") ? strchr(unit, '@') : NULL;
+        const char *suffix = at ? startswith(at + 1, vm) : NULL;
+
+        return suffix && (streq(suffix, ".service") || streq(suffix, ".target")) && !startswith(unit, SWAP_TEST "@");
+}
+
+int swap_units(Manager *m, const char *vm, char *const *states, char ***ret) {
+        _cleanup_strv_free_ char **patterns = NULL, **found = NULL, **units = NULL;
+        _cleanup_free_ char *plain = NULL;
+        int r;
+
+        /* The patterns are globs, in which the backslash of an escaped name has to be escaped again. */
+        plain = text_replace(vm, "\\", "\\\\");
+        r = plain ? strv_extendf(&patterns, "vfio-gpu-*@%s.service", plain) : -ENOMEM;
+        if (r >= 0)
+                r = strv_extendf(&patterns, "vfio-gpu@%s.target", plain);
+        if (r >= 0)
+                r = manager_list_units(m, states, patterns, &found);
+        STRV_FOREACH(unit, found)
+                if (r >= 0 && swap_has_unit(*unit, vm))
+                        r = strv_extend(&units, *unit);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(units);
+        return 0;
+}
+
+/* Says who keeps the steps from being undone: a VM that has the functions, or those of them that are not done. */
+static void tell(Manager *m, const char *vm, SwapWaiting waiting) {
+        _cleanup_functions_free_ Function *functions = NULL;
+        _cleanup_strv_free_ char **addresses = NULL, **units = NULL;
+        _cleanup_free_ char *who = NULL;
+        _cleanup_close_ int state = -1;
+
+        state = state_open(vm, false);
+        if (state >= 0 && functions_load(state, &functions) >= 0 && functions_addresses(functions, &addresses) >= 0)
+                (void) vfio_holders_describe(addresses, &who);
+        (void) swap_units(m, vm, STRV_MAKE("deactivating"), &units);
+        waiting(who, units);
+}
+
+int swap_stop(Manager *m, const char *vm, SwapWaiting waiting) {
+        _cleanup_strv_free_ char **units = NULL;
+        int r;
+
+        r = swap_units(m, vm, STRV_MAKE("active", "activating", "deactivating", "reloading"), &units);
+        if (r < 0)
+                return log_error_errno(r, "cannot list the steps of this swap: %m");
+
+        STRV_FOREACH(unit, units) {
+                _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+                r = manager_queue(m, "StopUnit", *unit, "replace", &error);
+                if (r < 0)
+                        return log_full(LOG_ERR, r, &(LogSubject) { .unit = *unit }, "cannot stop %s: %s", *unit,
+                                        error.message);
+        }
+
+        r = manager_wait(m, -1, clock_now() + LOOK_AFTER);
+        while (r == -ETIMEDOUT) {
+                tell(m, vm, waiting);
+                r = manager_wait(m, -1, clock_now() + LOOK_AGAIN);
+        }
+        return r < 0 ? log_error_errno(r, "cannot wait until the steps are undone: %m") : 0;
+}
+
+void swap_wait_for_desktop(Manager *m, char *const *units) {
+        for (; units && *units; units++) {
+                _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+                (void) manager_queue(m, "StartUnit", *units, "replace", &error);
+        }
+        if (manager_wait(m, -1, clock_now() + DESKTOP_TIMEOUT) != 0)
+                log_warning("not every unit of the desktop came back: see 'systemctl --failed'");
+}
+
+int swap_unfinished(int state, char ***ret) {
+        _cleanup_strv_free_ char **records = NULL;
+        int r = 0;
+
+        STRV_FOREACH(record, STRV_MAKE("functions", "modules", "consoles")) {
+                _cleanup_strv_free_ char **lines = NULL;
+
+                if (r >= 0 && state_read(state, *record, &lines) != -ENOENT)
+                        r = strv_extend(&records, *record);
+        }
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(records);
+        return 0;
+}
+
+int swap_finish(Manager *m, const char *vm, int state) {
+        _cleanup_strv_free_ char **records = NULL;
+        int r;
+
+        /* A step removes its record once it has taken everything back. */
+        r = swap_unfinished(state, &records);
+        if (r < 0)
+                return log_oom();
+        if (records)
+                return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_SWAP_FAILED },
+                                "not everything could be taken back, the lines above say what; " STATE_DIRECTORY "/%s keeps "
+                                "what is left: mend the cause, then run 'vfio-gpuctl recover'", vm);
+
+        r = unpin_units(m, vm, state);
+        if (r < 0)
+                return r;
+        r = state_discard(vm);
+        return r < 0 ? log_error_errno(r, "cannot clear " STATE_DIRECTORY "/%s: %m", vm) : 0;
+}
