@@ -5,27 +5,24 @@
 
 #include "log.h"
 #include "pin.h"
+#include "programs.h"
 #include "root.h"
 #include "state.h"
 #include "strv.h"
+#include "swap.h"
+#include "text.h"
 
 #define GENERATED "/run/systemd/generator"
 #define PINNED "/run/systemd/system"
 #define RECORD "pinned"
 #define UNIT_FILE_MAX (1024 * 1024)
+#define PROGRAMS LIBEXECDIR "/"
 
 /* Each copy is two lines of the record: from where, to where. */
 static int add_copy(char ***copies, const char *from, const char *to) {
         int r = strv_extend(copies, from);
 
         return r < 0 ? r : strv_extend(copies, to);
-}
-
-static bool is_unit_of(const char *name, const char *vm) {
-        const char *at = startswith(name, "vfio-gpu") ? strchr(name, '@') : NULL;
-        const char *suffix = at ? startswith(at + 1, vm) : NULL;
-
-        return suffix && (streq(suffix, ".service") || streq(suffix, ".target"));
 }
 
 static int find_generated(const char *vm, char ***copies) {
@@ -36,7 +33,7 @@ static int find_generated(const char *vm, char ***copies) {
         STRV_FOREACH(name, names) {
                 _cleanup_free_ char *from = NULL, *to = NULL;
 
-                if (r < 0 || !is_unit_of(*name, vm))
+                if (r < 0 || !swap_has_unit(*name, vm))
                         continue;
                 from = root_path(GENERATED "/%s", *name);
                 to = root_path(PINNED "/%s", *name);
@@ -54,30 +51,47 @@ static int find_template(Manager *m, const char *vm, char ***copies) {
                 return -ENOMEM;
 
         r = manager_unit_string(m, unit, "Unit", "FragmentPath", &from);
-        return r < 0 || isempty(from) || streq(from, to) ? r : add_copy(copies, from, to);
+        return r < 0 || isempty(from) ? r : add_copy(copies, from, to);
 }
 
-static int copy_file(const char *from, const char *to) {
-        _cleanup_free_ char *text = NULL;
-        _cleanup_close_ int fd = -1;
-        int r;
+/* The copies' directory as a unit file writes it, where a backslash begins an escape. */
+static char *kept_programs(const char *vm) {
+        _cleanup_free_ char *path = programs_path(vm, "");
 
-        r = read_text_file(from, UNIT_FILE_MAX, &text);
-        if (r < 0)
-                return r;
+        return path ? text_replace(path, "\\", "\\\\") : NULL;
+}
+
+static int write_file(const char *path, const char *text) {
+        _cleanup_close_ int fd = -1;
+
         if (mkdir(PINNED, 0755) < 0 && errno != EEXIST)
                 return -errno;
-        if (unlink(to) < 0 && errno != ENOENT)
+        if (unlink(path) < 0 && errno != ENOENT)
                 return -errno;
 
-        fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
         if (fd < 0)
                 return -errno;
         return dprintf(fd, "%s\n", text) < 0 ? -errno : 0;
 }
 
+static int copy_unit(const char *from, const char *to, const char *programs) {
+        _cleanup_free_ char *text = NULL, *pinned = NULL;
+        int r;
+
+        /* Of an earlier swap, whose way back was not finished. */
+        if (streq(from, to))
+                return 0;
+        r = read_text_file(from, UNIT_FILE_MAX, &text);
+        if (r < 0)
+                return r;
+        pinned = text_replace(text, PROGRAMS, programs);
+        return pinned ? write_file(to, pinned) : -ENOMEM;
+}
+
 int pin_units(Manager *m, const char *vm, int state) {
         _cleanup_strv_free_ char **copies = NULL;
+        _cleanup_free_ char *programs = NULL;
         int r;
 
         r = find_generated(vm, &copies);
@@ -88,40 +102,78 @@ int pin_units(Manager *m, const char *vm, int state) {
         if (r < 0)
                 return log_error_errno(r, "cannot find the units of this swap: %m");
 
+        r = programs_keep(vm, state);
+        if (r < 0)
+                (void) log_warning_errno(r, "cannot copy the programs to " STATE_DIRECTORY "/%s: %m; the package must not "
+                                         "be upgraded or removed during this swap", vm);
+        programs = r < 0 ? strdup(PROGRAMS) : kept_programs(vm);
+        if (!programs)
+                return log_oom();
+
         for (size_t i = 0; copies && copies[i]; i += 2) {
-                r = copy_file(copies[i], copies[i + 1]);
+                r = copy_unit(copies[i], copies[i + 1], programs);
                 if (r < 0)
                         return log_error_errno(r, "cannot copy %s to %s: %m", copies[i], copies[i + 1]);
         }
         return 0;
 }
 
-static bool is_loaded_from_copy(Manager *m, const char *vm) {
-        _cleanup_free_ char *unit = NULL, *path = NULL;
+/* Returns whether what the copy was made of is still the same. */
+static bool is_same_unit(const char *from, const char *to, const char *programs) {
+        _cleanup_free_ char *text = NULL, *pinned = NULL, *plain = NULL;
 
-        return asprintf(&unit, "vfio-gpu@%s.target", vm) >= 0 &&
-                manager_unit_string(m, unit, "Unit", "FragmentPath", &path) >= 0 && startswith(path, PINNED "/");
+        if (read_text_file(from, UNIT_FILE_MAX, &text) < 0 || read_text_file(to, UNIT_FILE_MAX, &pinned) < 0)
+                return false;
+        plain = text_replace(pinned, programs, PROGRAMS);
+        return plain && (streq(plain, text) || streq(from, to));
+}
+
+int pin_is_current(const char *vm, int state) {
+        _cleanup_free_ char *programs = kept_programs(vm);
+        _cleanup_strv_free_ char **copies = NULL;
+        int r;
+
+        r = programs ? state_read(state, RECORD, &copies) : -ENOMEM;
+        for (size_t i = 0; r >= 0 && copies && copies[i] && copies[i + 1]; i += 2)
+                if (!is_same_unit(copies[i], copies[i + 1], programs))
+                        return 0;
+        return r < 0 ? r : 1;
+}
+
+/* What the manager knows from the copies it would go on to know. */
+static bool is_loaded_from_copy(Manager *m, const char *vm) {
+        _cleanup_strv_free_ char **units = NULL;
+
+        if (swap_units(m, vm, NULL, &units) < 0 || strv_extendf(&units, "vfio-gpu@%s.service", vm) < 0)
+                return true;
+        STRV_FOREACH(unit, units) {
+                _cleanup_free_ char *path = NULL;
+
+                if (manager_unit_string(m, *unit, "Unit", "FragmentPath", &path) >= 0 && startswith(path, PINNED "/"))
+                        return true;
+        }
+        return false;
 }
 
 int unpin_units(Manager *m, const char *vm, int state) {
         _cleanup_strv_free_ char **copies = NULL;
-        bool reload;
         int r;
 
         r = state_read(state, RECORD, &copies);
         if (r < 0)
                 return r == -ENOENT ? 0 : log_error_errno(r, "cannot read which units were copied: %m");
 
-        reload = is_loaded_from_copy(m, vm);
+        if (pin_is_current(vm, state) == 0)
+                log_notice("the configuration has changed during the swap; it counts from the next one on");
         for (size_t i = 0; copies && copies[i] && copies[i + 1]; i += 2)
                 if (!startswith(copies[i + 1], PINNED "/") || (unlink(copies[i + 1]) < 0 && errno != ENOENT))
                         log_warning("cannot remove %s", copies[i + 1]);
+        r = programs_remove(state);
+        if (r < 0)
+                (void) log_warning_errno(r, "cannot remove the copies of programs in " STATE_DIRECTORY "/%s: %m", vm);
 
-        if (reload) {
-                log_notice("the configuration was read again during the swap; it counts from the next one on");
-                r = manager_reload(m);
-                if (r < 0)
-                        return log_error_errno(r, "cannot reload the service manager: %m; run 'systemctl daemon-reload'");
-        }
+        r = is_loaded_from_copy(m, vm) ? manager_reload(m) : 0;
+        if (r < 0)
+                return log_error_errno(r, "cannot reload the service manager: %m; run 'systemctl daemon-reload'");
         return state_remove(state, RECORD);
 }

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "macros.h"
+
+/* Copies of this package's programs, in the state directory of a swap: what undoes it is what made it, also after an
+ * upgrade or without the package. They lie in a file system of their own, since /run may forbid to execute anything. */
+
+/* Makes the copies, replacing older ones. Returns 0 or a negative errno. */
+int programs_keep(const char *vm, int state);
+
+/* Removes them; that there are none is fine. Returns 0 or a negative errno. */
+int programs_remove(int state);
+
+/* Returns the path of the VM's copy of a program ("vfio-gpu-bind"), to be freed, or NULL without memory. */
+char *programs_path(const char *vm, const char *program);
