@@ -3,7 +3,11 @@
 #include "emit.h"
 #include "kmsg.h"
 #include "log.h"
+#include "pinned.h"
 #include "root.h"
+#include "state.h"
+#include "strv.h"
+#include "unit-name.h"
 
 #define EXIT_USAGE 2
 
@@ -30,6 +34,39 @@ static bool in_initrd(void) {
         return path && path_exists(path);
 }
 
+/* The copies that a swap in progress uses hide what was made now. */
+static void tell_of_swap(const char *directory, const Plan *plan) {
+        _cleanup_free_ char *copy = root_path(PINNED_DIRECTORY "/vfio-gpu@%s.target", plan->escaped);
+        bool same = !plan->problems;
+
+        if (!copy || !path_exists(copy))
+                return;
+        for (size_t i = 0; i < plan->n_steps && same; i++) {
+                _cleanup_free_ char *unit = NULL, *pinned = root_path(PINNED_DIRECTORY "/%s", plan->steps[i].unit);
+
+                if (asprintf(&unit, "%s/%s", directory, plan->steps[i].unit) < 0 || !pinned)
+                        return;
+                same = pinned_is_same(plan->escaped, unit, pinned);
+        }
+        if (!same)
+                log_notice("VM %s has the GPU, and its swap ends as it began: what has changed in the configuration counts "
+                           "from the next swap on.", plan->vm);
+}
+
+static void tell_of_swaps_without_vm(const Config *config) {
+        _cleanup_free_ char *path = root_path(STATE_DIRECTORY);
+        _cleanup_strv_free_ char **swaps = NULL;
+
+        if (!path || list_directory(path, &swaps) < 0)
+                return;
+        STRV_FOREACH(swap, swaps) {
+                _cleanup_free_ char *vm = NULL;
+
+                if (vm_name_unescape(*swap, &vm) >= 0 && !config_find_vm(config, vm))
+                        log_notice("VM %s has the GPU and is no longer in the configuration; its swap ends as it began.", vm);
+        }
+}
+
 /* Writes the units of every VM; one that fails does not cost the others. */
 static int emit_all(const Config *config, const char *directory) {
         int result = 0;
@@ -43,6 +80,8 @@ static int emit_all(const Config *config, const char *directory) {
                         return log_oom();
 
                 r = emit_plan(directory, &plan);
+                if (r >= 0)
+                        tell_of_swap(directory, &plan);
                 plan_done(&plan);
                 if (r < 0)
                         result = r;
@@ -68,6 +107,7 @@ static int run(const char *directory) {
                 return log_oom();
 
         r = emit_all(config, directory);
+        tell_of_swaps_without_vm(config);
         return config->has_errors ? -EINVAL : r;
 }
 

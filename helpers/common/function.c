@@ -181,11 +181,10 @@ static int is_owner(const char *vm, char *const *addresses) {
 
 int functions_owners(char *const *addresses, char ***ret) {
         _cleanup_strv_free_ char **vms = NULL, **owners = NULL;
-        _cleanup_free_ char *path = root_path(STATE_DIRECTORY);
         int r;
 
-        r = path ? list_directory(path, &vms) : -ENOMEM;
-        if (r < 0 && r != -ENOENT)
+        r = state_list(&vms);
+        if (r < 0)
                 return r;
 
         STRV_FOREACH(vm, vms) {

@@ -5,18 +5,16 @@
 
 #include "log.h"
 #include "pin.h"
+#include "pinned.h"
 #include "programs.h"
 #include "root.h"
 #include "state.h"
 #include "strv.h"
 #include "swap.h"
-#include "text.h"
 
 #define GENERATED "/run/systemd/generator"
-#define PINNED "/run/systemd/system"
 #define RECORD "pinned"
 #define UNIT_FILE_MAX (1024 * 1024)
-#define PROGRAMS LIBEXECDIR "/"
 
 /* Each copy is two lines of the record: from where, to where. */
 static int add_copy(char ***copies, const char *from, const char *to) {
@@ -31,13 +29,11 @@ static int find_generated(const char *vm, char ***copies) {
 
         r = list_directory(GENERATED, &names);
         STRV_FOREACH(name, names) {
-                _cleanup_free_ char *from = NULL, *to = NULL;
-
                 if (r < 0 || !swap_has_unit(*name, vm))
                         continue;
-                from = root_path(GENERATED "/%s", *name);
-                to = root_path(PINNED "/%s", *name);
-                r = from && to ? add_copy(copies, from, to) : -ENOMEM;
+                r = strv_extendf(copies, GENERATED "/%s", *name);
+                if (r >= 0)
+                        r = strv_extendf(copies, PINNED_DIRECTORY "/%s", *name);
         }
         return r;
 }
@@ -47,24 +43,17 @@ static int find_template(Manager *m, const char *vm, char ***copies) {
         _cleanup_free_ char *unit = NULL, *from = NULL, *to = NULL;
         int r;
 
-        if (asprintf(&unit, "vfio-gpu@%s.service", vm) < 0 || asprintf(&to, PINNED "/vfio-gpu@%s.service", vm) < 0)
+        if (asprintf(&unit, "vfio-gpu@%s.service", vm) < 0 || asprintf(&to, PINNED_DIRECTORY "/vfio-gpu@%s.service", vm) < 0)
                 return -ENOMEM;
 
         r = manager_unit_string(m, unit, "Unit", "FragmentPath", &from);
         return r < 0 || isempty(from) ? r : add_copy(copies, from, to);
 }
 
-/* The copies' directory as a unit file writes it, where a backslash begins an escape. */
-static char *kept_programs(const char *vm) {
-        _cleanup_free_ char *path = programs_path(vm, "");
-
-        return path ? text_replace(path, "\\", "\\\\") : NULL;
-}
-
 static int write_file(const char *path, const char *text) {
         _cleanup_close_ int fd = -1;
 
-        if (mkdir(PINNED, 0755) < 0 && errno != EEXIST)
+        if (mkdir(PINNED_DIRECTORY, 0755) < 0 && errno != EEXIST)
                 return -errno;
         if (unlink(path) < 0 && errno != ENOENT)
                 return -errno;
@@ -75,7 +64,7 @@ static int write_file(const char *path, const char *text) {
         return dprintf(fd, "%s\n", text) < 0 ? -errno : 0;
 }
 
-static int copy_unit(const char *from, const char *to, const char *programs) {
+static int copy_unit(const char *vm, const char *from, const char *to, bool own_programs) {
         _cleanup_free_ char *text = NULL, *pinned = NULL;
         int r;
 
@@ -83,60 +72,66 @@ static int copy_unit(const char *from, const char *to, const char *programs) {
         if (streq(from, to))
                 return 0;
         r = read_text_file(from, UNIT_FILE_MAX, &text);
-        if (r < 0)
-                return r;
-        pinned = text_replace(text, PROGRAMS, programs);
+        if (r < 0 || !own_programs)
+                return r < 0 ? r : write_file(to, text);
+        pinned = pinned_text(vm, text);
         return pinned ? write_file(to, pinned) : -ENOMEM;
+}
+
+/* What an earlier swap copied, whose way back was not finished, is to be removed with what this one copies. */
+static int note_copies(int state, char *const *copies) {
+        _cleanup_strv_free_ char **noted = NULL, **earlier = NULL;
+        int r;
+
+        r = state_read(state, RECORD, &earlier);
+        if (r >= 0 || r == -ENOENT)
+                r = strv_copy(copies, &noted);
+        for (size_t i = 0; r >= 0 && earlier && earlier[i] && earlier[i + 1]; i += 2)
+                if (!strv_contains(noted, earlier[i + 1]))
+                        r = add_copy(&noted, earlier[i], earlier[i + 1]);
+        return r < 0 ? r : state_write(state, RECORD, noted);
 }
 
 int pin_units(Manager *m, const char *vm, int state) {
         _cleanup_strv_free_ char **copies = NULL;
-        _cleanup_free_ char *programs = NULL;
+        bool own_programs;
         int r;
 
         r = find_generated(vm, &copies);
         if (r >= 0)
                 r = find_template(m, vm, &copies);
         if (r >= 0)
-                r = state_write(state, RECORD, copies);
+                r = note_copies(state, copies);
         if (r < 0)
                 return log_error_errno(r, "cannot find the units of this swap: %m");
 
         r = programs_keep(vm, state);
+        own_programs = r >= 0;
         if (r < 0)
                 (void) log_warning_errno(r, "cannot copy the programs to " STATE_DIRECTORY "/%s: %m; the package must not "
                                          "be upgraded or removed during this swap", vm);
-        programs = r < 0 ? strdup(PROGRAMS) : kept_programs(vm);
-        if (!programs)
-                return log_oom();
 
         for (size_t i = 0; copies && copies[i]; i += 2) {
-                r = copy_unit(copies[i], copies[i + 1], programs);
+                r = copy_unit(vm, copies[i], copies[i + 1], own_programs);
                 if (r < 0)
                         return log_error_errno(r, "cannot copy %s to %s: %m", copies[i], copies[i + 1]);
         }
         return 0;
 }
 
-/* Returns whether what the copy was made of is still the same. */
-static bool is_same_unit(const char *from, const char *to, const char *programs) {
-        _cleanup_free_ char *text = NULL, *pinned = NULL, *plain = NULL;
-
-        if (read_text_file(from, UNIT_FILE_MAX, &text) < 0 || read_text_file(to, UNIT_FILE_MAX, &pinned) < 0)
-                return false;
-        plain = text_replace(pinned, programs, PROGRAMS);
-        return plain && (streq(plain, text) || streq(from, to));
-}
-
 int pin_is_current(const char *vm, int state) {
-        _cleanup_free_ char *programs = kept_programs(vm);
         _cleanup_strv_free_ char **copies = NULL;
         int r;
 
-        r = programs ? state_read(state, RECORD, &copies) : -ENOMEM;
-        for (size_t i = 0; r >= 0 && copies && copies[i] && copies[i + 1]; i += 2)
-                if (!is_same_unit(copies[i], copies[i + 1], programs))
+        r = state_read(state, RECORD, &copies);
+        for (size_t i = 0; r >= 0 && copies && copies[i] && copies[i + 1]; i += 2) {
+                _cleanup_free_ char *from = root_path("%s", copies[i]), *to = root_path("%s", copies[i + 1]);
+
+                if (!from || !to)
+                        return -ENOMEM;
+                if (!pinned_is_same(vm, from, to))
                         return 0;
+        }
         return r < 0 ? r : 1;
 }
 
@@ -149,7 +144,7 @@ static bool is_loaded_from_copy(Manager *m, const char *vm) {
         STRV_FOREACH(unit, units) {
                 _cleanup_free_ char *path = NULL;
 
-                if (manager_unit_string(m, *unit, "Unit", "FragmentPath", &path) >= 0 && startswith(path, PINNED "/"))
+                if (manager_unit_string(m, *unit, "Unit", "FragmentPath", &path) >= 0 && startswith(path, PINNED_DIRECTORY "/"))
                         return true;
         }
         return false;
@@ -166,7 +161,7 @@ int unpin_units(Manager *m, const char *vm, int state) {
         if (pin_is_current(vm, state) == 0)
                 log_notice("the configuration has changed during the swap; it counts from the next one on");
         for (size_t i = 0; copies && copies[i] && copies[i + 1]; i += 2)
-                if (!startswith(copies[i + 1], PINNED "/") || (unlink(copies[i + 1]) < 0 && errno != ENOENT))
+                if (!startswith(copies[i + 1], PINNED_DIRECTORY "/") || (unlink(copies[i + 1]) < 0 && errno != ENOENT))
                         log_warning("cannot remove %s", copies[i + 1]);
         r = programs_remove(state);
         if (r < 0)

@@ -8,7 +8,6 @@
 
 #include "programs.h"
 #include "root.h"
-#include "state.h"
 #include "strv.h"
 
 #define DIRECTORY "programs"
@@ -76,15 +75,12 @@ static const char *path_of(int fd, char *path, size_t size) {
         return path;
 }
 
-int programs_keep(const char *vm, int state) {
+static int keep(const char *vm, int state) {
         char path[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
         _cleanup_close_ int point = -1, directory = -1;
         _cleanup_free_ char *program = NULL;
         int r;
 
-        r = programs_remove(state);
-        if (r < 0)
-                return r;
         if (mkdirat(state, DIRECTORY, 0755) < 0)
                 return -errno;
         point = open_directory(state);
@@ -104,6 +100,17 @@ int programs_keep(const char *vm, int state) {
         return !program ? -ENOMEM : access(program, X_OK) < 0 ? -errno : 0;
 }
 
+int programs_keep(const char *vm, int state) {
+        int r;
+
+        r = programs_remove(state);
+        if (r >= 0)
+                r = keep(vm, state);
+        if (r < 0)
+                (void) programs_remove(state);
+        return r;
+}
+
 int programs_remove(int state) {
         char path[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
         _cleanup_close_ int directory = -1;
@@ -119,5 +126,5 @@ int programs_remove(int state) {
 }
 
 char *programs_path(const char *vm, const char *program) {
-        return root_path(STATE_DIRECTORY "/%s/" DIRECTORY "/%s", vm, program);
+        return root_path(PROGRAMS_DIRECTORY "%s", vm, program);
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "macros.h"
+#include "state.h"
 
 /* Copies of this package's programs, in the state directory of a swap: what undoes it is what made it, also after an
  * upgrade or without the package. They lie in a file system of their own, since /run may forbid to execute anything. */
+
+#define PROGRAMS_DIRECTORY STATE_DIRECTORY "/%s/programs/"
 
 /* Makes the copies, replacing older ones. Returns 0 or a negative errno. */
 int programs_keep(const char *vm, int state);

@@ -13,6 +13,10 @@ void root_set(const char *prefix) {
         root_prefix = prefix ?: "";
 }
 
+bool root_is_set(void) {
+        return *root_prefix;
+}
+
 char *root_path(const char *format, ...) {
         char *path = NULL;
         size_t n = strlen(root_prefix);

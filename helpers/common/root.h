@@ -9,6 +9,9 @@
 /* Prefixes every path from now on; "" or NULL for none. The string is not copied. */
 void root_set(const char *prefix);
 
+/* Returns whether paths have a prefix: what is looked at is not this machine. */
+bool root_is_set(void);
+
 /* Returns the path, made as by printf(), with the prefix before it, to be freed, or NULL without memory. */
 char *root_path(const char *format, ...) _printf_(1, 2);
 

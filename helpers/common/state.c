@@ -32,6 +32,14 @@ int state_open(const char *vm, bool create) {
         return parent < 0 ? parent : open_directory(parent, vm, create);
 }
 
+int state_list(char ***ret) {
+        _cleanup_free_ char *path = root_path(STATE_DIRECTORY);
+        int r;
+
+        r = path ? list_directory(path, ret) : -ENOMEM;
+        return r == -ENOENT ? 0 : r;
+}
+
 static int write_lines(int fd, char *const *lines) {
         _cleanup_free_ char *text = NULL;
         size_t n, done = 0;

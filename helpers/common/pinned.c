@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "pinned.h"
+#include "programs.h"
+#include "root.h"
+#include "text.h"
+
+#define UNIT_FILE_MAX (1024 * 1024)
+
+char *pinned_text(const char *vm, const char *text) {
+        _cleanup_free_ char *escaped = NULL, *programs = NULL;
+
+        /* In a unit's file a backslash begins an escape. */
+        escaped = text_replace(vm, "\\", "\\\\");
+        if (!escaped || asprintf(&programs, PROGRAMS_DIRECTORY, escaped) < 0)
+                return NULL;
+        return text_replace(text, LIBEXECDIR "/", programs);
+}
+
+bool pinned_is_same(const char *vm, const char *unit, const char *copy) {
+        _cleanup_free_ char *text = NULL, *pinned = NULL, *expected = NULL;
+
+        if (read_text_file(unit, UNIT_FILE_MAX, &text) < 0 || read_text_file(copy, UNIT_FILE_MAX, &pinned) < 0)
+                return false;
+        expected = pinned_text(vm, text);
+        return expected && (streq(pinned, expected) || streq(pinned, text));
+}
