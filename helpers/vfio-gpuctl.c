@@ -13,6 +13,9 @@ static const struct {
 } verbs[] = {
         { "check", verb_check, "check VM          Find out whether a swap can be made" },
         { "plan", verb_plan, "plan [VM]         Show what a swap does, step by step" },
+        { "status", verb_status, "status [VM]       Show where each swap stands, and who has the GPU" },
+        { "test", verb_test, "test VM --for=S   Swap, and give the GPU back after S seconds whatever happens" },
+        { "recover", verb_recover, "recover [VM]      Give the GPU back to the host, whatever is left of a swap" },
 };
 
 const Vm *find_vm(const Config *config, const char *name) {

@@ -13,3 +13,6 @@ const Vm *find_vm(const Config *config, const char *name);
 /* Each gets its own name as argv[0] and what follows it. Returns an exit status, having said what failed. */
 int verb_check(int argc, char *argv[]);
 int verb_plan(int argc, char *argv[]);
+int verb_recover(int argc, char *argv[]);
+int verb_status(int argc, char *argv[]);
+int verb_test(int argc, char *argv[]);

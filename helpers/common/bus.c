@@ -93,6 +93,10 @@ sd_bus *manager_bus(Manager *m) {
         return m->bus;
 }
 
+int manager_new_call(Manager *m, const char *method, sd_bus_message **ret) {
+        return sd_bus_message_new_method_call(m->bus, ret, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, method);
+}
+
 static int load_unit(Manager *m, const char *unit, char **ret_path) {
         _cleanup_message_ sd_bus_message *reply = NULL;
         const char *path;
@@ -147,6 +151,13 @@ int manager_unit_runs(Manager *m, const char *unit) {
         return r < 0 ? r : streq(state, "active") || streq(state, "activating") || streq(state, "reloading");
 }
 
+int manager_unit_needs_reload(Manager *m, const char *unit) {
+        int changed = 0, r;
+
+        r = read_property(m, unit, "Unit", "NeedDaemonReload", 'b', &changed);
+        return r < 0 ? r : changed != 0;
+}
+
 int manager_unit_left(Manager *m, const char *unit, uint64_t *ret) {
         return read_property(m, unit, "Unit", "ActiveExitTimestampMonotonic", 't', ret);
 }
@@ -157,8 +168,7 @@ int manager_list_units(Manager *m, char *const *states, char *const *patterns, c
         const char *unit;
         int r;
 
-        r = sd_bus_message_new_method_call(m->bus, &call, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
-                                           "ListUnitsByPatterns");
+        r = manager_new_call(m, "ListUnitsByPatterns", &call);
         if (r >= 0)
                 r = sd_bus_message_append_strv(call, (char **) states);
         if (r >= 0)
@@ -198,6 +208,21 @@ int manager_queue(Manager *m, const char *method, const char *unit, const char *
         if (r >= 0)
                 r = strv_extend(&m->jobs, job);
         return r < 0 ? r : 1;
+}
+
+int manager_follow(Manager *m, const char *unit) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        _cleanup_free_ char *path = NULL;
+        const char *job;
+        uint32_t id;
+        int r;
+
+        r = load_unit(m, unit, &path);
+        if (r >= 0)
+                r = sd_bus_get_property(m->bus, SYSTEMD, path, SYSTEMD ".Unit", "Job", NULL, &reply, "(uo)");
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "(uo)", &id, &job);
+        return r < 0 || id == 0 ? r : strv_extend(&m->jobs, job);
 }
 
 /* Waits for the next message. Returns 0, or a negative errno as manager_wait() does. */

@@ -22,6 +22,9 @@ DEFINE_CLEANUP(Manager *, manager_close)
 /* Returns the connection, for calls to others on the same bus. */
 sd_bus *manager_bus(Manager *m);
 
+/* Makes a call of the manager's, to be filled in and sent. Returns 0 or a negative errno. */
+int manager_new_call(Manager *m, const char *method, sd_bus_message **ret);
+
 /* Reads a string property of a unit, "" where the unit has none. Returns 0 with a string to be freed, or a negative
  * errno. */
 int manager_unit_string(Manager *m, const char *unit, const char *interface, const char *property, char **ret);
@@ -32,6 +35,9 @@ int manager_unit_runs(Manager *m, const char *unit);
 /* Returns 1 if the unit's program was ended by SIGTERM, as it is by a stop in the middle of its start; 0 if not, or a negative
  * errno. */
 int manager_unit_was_terminated(Manager *m, const char *unit);
+
+/* Returns 1 if a file that the unit was read from has changed since, 0 if not, or a negative errno. */
+int manager_unit_needs_reload(Manager *m, const char *unit);
 
 /* Reads when the unit was last active, on the monotonic clock in microseconds; 0 for never. Returns 0 or an errno. */
 int manager_unit_left(Manager *m, const char *unit, uint64_t *ret);
@@ -44,6 +50,10 @@ int manager_list_units(Manager *m, char *const *states, char *const *patterns, c
  * that it contradicts, with "fail" they have precedence. 'error' receives the manager's answer.
  * Returns 1, 0 where another job has precedence (as when the manager stops) or there is no such unit, or a negative errno. */
 int manager_queue(Manager *m, const char *method, const char *unit, const char *mode, sd_bus_error *error);
+
+/* Adds the job that a unit has at the moment, if it has one, to those that manager_wait() waits for. Returns 0 or a
+ * negative errno. */
+int manager_follow(Manager *m, const char *unit);
 
 /* Waits until every job that manager_queue() asked for has ended, or until 'interrupt' (a descriptor, or -1) becomes
  * readable, or the deadline (of the monotonic clock, in microseconds; UINT64_MAX for none) has passed. Returns 0 if all of them are done, 1 if one ended in

@@ -44,30 +44,45 @@ static int make_fields(int level, int error, const LogSubject *subject, const ch
         return 0;
 }
 
-static void log_sink_journal(int level, int error, const LogSubject *subject, const char *text) {
+static bool send_line(int level, int error, const LogSubject *subject, const char *text) {
         _cleanup_strv_free_ char **fields = NULL;
         struct iovec iov[16];
         int n = 0;
 
+        if (make_fields(level, error, subject, text, &fields) < 0)
+                return false;
+        STRV_FOREACH(f, fields)
+                iov[n++] = (struct iovec) { .iov_base = *f, .iov_len = strlen(*f) };
+        return sd_journal_sendv(iov, n) >= 0;
+}
+
+static void log_sink_journal(int level, int error, const LogSubject *subject, const char *text) {
         if (level <= LOG_ERR)
                 journal_status("%s", text);
+        if (!send_line(level, error, subject, text))
+                log_sink_stderr(level, error, subject, text);
+}
 
-        if (make_fields(level, error, subject, text, &fields) >= 0) {
-                STRV_FOREACH(f, fields)
-                        iov[n++] = (struct iovec) { .iov_base = *f, .iov_len = strlen(*f) };
-                if (sd_journal_sendv(iov, n) >= 0)
-                        return;
-        }
-
+static void log_sink_both(int level, int error, const LogSubject *subject, const char *text) {
+        (void) send_line(level, error, subject, text);
         log_sink_stderr(level, error, subject, text);
 }
 
-void journal_open(const char *vm) {
+static bool stderr_is_journal(void) {
         struct stat st;
 
+        return fstat(STDERR_FILENO, &st) >= 0 && S_ISSOCK(st.st_mode);
+}
+
+void journal_open(const char *vm) {
         journal_vm = vm;
-        if (fstat(STDERR_FILENO, &st) >= 0 && S_ISSOCK(st.st_mode))
+        if (stderr_is_journal())
                 log_set_sink(log_sink_journal);
+}
+
+void journal_open_beside(const char *vm) {
+        journal_vm = vm;
+        log_set_sink(stderr_is_journal() ? log_sink_journal : log_sink_both);
 }
 
 void journal_status(const char *format, ...) {

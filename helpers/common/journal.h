@@ -8,5 +8,8 @@
  * terminal or in a pipe, lines go on to standard error. */
 void journal_open(const char *vm);
 
+/* The same, but at a terminal or in a pipe lines go to the journal and to standard error. */
+void journal_open_beside(const char *vm);
+
 /* Tells the service manager what the unit is busy with, for "systemctl status". */
 void journal_status(const char *format, ...) _printf_(1, 2);

@@ -32,12 +32,27 @@ int state_open(const char *vm, bool create) {
         return parent < 0 ? parent : open_directory(parent, vm, create);
 }
 
+bool state_exists(const char *vm) {
+        _cleanup_free_ char *path = root_path(STATE_DIRECTORY "/%s", vm);
+        _cleanup_strv_free_ char **records = NULL;
+
+        return path && list_directory(path, &records) >= 0 && records;
+}
+
 int state_list(char ***ret) {
+        _cleanup_strv_free_ char **names = NULL, **vms = NULL;
         _cleanup_free_ char *path = root_path(STATE_DIRECTORY);
         int r;
 
-        r = path ? list_directory(path, ret) : -ENOMEM;
-        return r == -ENOENT ? 0 : r;
+        r = path ? list_directory(path, &names) : -ENOMEM;
+        STRV_FOREACH(name, names)
+                if (r >= 0 && state_exists(*name))
+                        r = strv_extend(&vms, *name);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+
+        *ret = TAKE_PTR(vms);
+        return 0;
 }
 
 static int write_lines(int fd, char *const *lines) {

@@ -7,8 +7,11 @@
  * always written before the change that it describes, so that whatever is interrupted can be undone. */
 #define STATE_DIRECTORY "/run/vfio-gpu"
 
-/* Lists the VMs (their escaped names) that have a directory. Returns 0 or a negative errno. */
+/* Lists the VMs (their escaped names) of which there is a record. Returns 0 or a negative errno. */
 int state_list(char ***ret);
+
+/* Returns whether there is a record of the VM. */
+bool state_exists(const char *vm);
 
 /* Opens the directory of a VM (its escaped name); 'create' makes it. Returns a descriptor, -ENOENT where there is none,
  * or another negative errno. Links are not followed. */

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <ctype.h>
+#include <sys/wait.h>
+
+#include <systemd/sd-login.h>
+
+#include "bus.h"
+#include "function.h"
+#include "holders.h"
+#include "journal.h"
+#include "messages.h"
+#include "programs.h"
+#include "record.h"
+#include "root.h"
+#include "state.h"
+#include "strv.h"
+#include "swap.h"
+#include "unit-name.h"
+#include "vfio-gpuctl.h"
+
+/* What is in the way of any attempt. Returns 0 if nothing is, or a negative errno after it logged what. */
+static int check_vm_is_gone(const char *vm, char *const *addresses) {
+        _cleanup_free_ char *who = NULL;
+        int r;
+
+        r = vfio_holders_describe(addresses, &who);
+        if (r < 0)
+                return log_error_errno(r, "cannot find out whether VM %s still has the GPU: %m", vm);
+        if (r > 0)
+                return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_VM_RUNNING },
+                                "the VM still has the GPU: %s; end it with 'virsh shutdown' or 'virsh destroy', then run "
+                                "this again if the GPU does not come back by itself", who);
+        return 0;
+}
+
+/* With its jobs done, a process of a step that is still there waits in the kernel, for the GPU as a rule: whoever touches
+ * the GPU as well would wait with it. */
+static int check_nothing_is_stuck(const char *vm) {
+        _cleanup_strv_free_ char **pids = NULL;
+        int r;
+
+        r = list_directory("/proc", &pids);
+        STRV_FOREACH(pid, pids) {
+                _cleanup_free_ char *unit = NULL;
+
+                if (!isdigit((unsigned char) **pid) || sd_pid_get_unit(atoi(*pid), &unit) < 0 || !swap_has_unit(unit, vm))
+                        continue;
+                return log_full(LOG_ERR, EBUSY, &(LogSubject) { .unit = unit },
+                                "process %s of %s cannot be ended: it waits in the kernel, whose log may say for what "
+                                "('journalctl -k'); if it does not go away, only a reboot brings the GPU back", *pid, unit);
+        }
+        return r < 0 ? log_error_errno(r, "cannot look for processes of the steps: %m") : 0;
+}
+
+static void tell_waiting(const char *who, char *const *units) {
+        _cleanup_free_ char *names = strv_join(units, ", ");
+
+        log_info("waiting for %s", who ?: isempty(names) ? "the desktop" : names);
+}
+
+/* The way that a swap is meant to end. Returns 1 if there were units to stop, 0 if not, or a negative errno after it logged
+ * why. */
+static int stop_units(Manager *m, const char *vm) {
+        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_strv_free_ char **units = NULL;
+        _cleanup_free_ char *entry = NULL, *active = NULL;
+        int r;
+
+        if (asprintf(&entry, "vfio-gpu@%s.service", vm) < 0)
+                return log_oom();
+        r = manager_unit_string(m, entry, "Unit", "ActiveState", &active);
+        if (r >= 0)
+                r = swap_units(m, vm, STRV_MAKE("active", "activating", "deactivating", "reloading"), &units);
+        if (r < 0)
+                return log_error_errno(r, "cannot look at the units of VM %s: %m", vm);
+        if (!units && (streq(active, "inactive") || streq(active, "failed")))
+                return 0;
+
+        log_info("stopping %s and waiting until it is undone", entry);
+        r = manager_queue(m, "StopUnit", entry, "replace", &error);
+        if (r < 0)
+                return log_error_errno(r, "cannot stop %s: %s", entry, error.message);
+        r = swap_stop(m, vm, tell_waiting);
+        return r < 0 ? r : 1;
+}
+
+/* The copy is what made the swap; without one, what is installed has to do. */
+static char *find_program(const char *vm, const char *step) {
+        _cleanup_free_ char *name = NULL, *path = NULL;
+
+        if (asprintf(&name, "vfio-gpu-%s", step) < 0)
+                return NULL;
+        path = programs_path(vm, name);
+        if (path && access(path, X_OK) < 0) {
+                free(path);
+                if (asprintf(&path, LIBEXECDIR "/%s", name) < 0)
+                        path = NULL;
+        }
+        return TAKE_PTR(path);
+}
+
+/* Returns 0, or a negative errno after it or the program logged why. */
+static int run_stop(const char *vm, const char *step, char *const *addresses) {
+        _cleanup_free_ char *program = find_program(vm, step);
+        _cleanup_strv_free_ char **command = NULL;
+        int status = 0, r;
+        pid_t pid;
+
+        r = program ? strv_extend(&command, program) : -ENOMEM;
+        if (r >= 0)
+                r = strv_extend(&command, "stop");
+        if (r >= 0)
+                r = strv_extendf(&command, "--vm=%s", vm);
+        for (; r >= 0 && addresses && *addresses; addresses++)
+                r = strv_extend(&command, *addresses);
+        if (r < 0)
+                return log_oom();
+
+        pid = fork();
+        if (pid == 0) {
+                (void) execv(program, command);
+                log_error_errno(errno, "cannot run %s: %m; install the package again", program);
+                _exit(EXIT_FAILURE);
+        }
+        if (pid < 0 || waitpid(pid, &status, 0) < 0)
+                return log_error_errno(errno, "cannot run %s: %m", program);
+        return status == 0 ? 0 : -EIO;
+}
+
+/* What the records say, without the units: each program undoes its own part, and what is undone already it passes over. */
+static int undo(const char *vm, char *const *addresses) {
+        int r = 0;
+
+        log_info("undoing what the records in " STATE_DIRECTORY "/%s say", vm);
+        STRV_FOREACH(step, STRV_MAKE("bind", "unbind", "console", "desktop"))
+                if (run_stop(vm, *step, streq(*step, "bind") ? addresses : NULL) < 0)
+                        r = -EIO;
+        return r;
+}
+
+static int read_records(const char *vm, char ***ret_addresses, char ***ret_units) {
+        _cleanup_functions_free_ Function *functions = NULL;
+        _cleanup_close_ int state = -1;
+        int r;
+
+        state = state_open(vm, false);
+        r = state < 0 ? state : state_read(state, RECORD_STOPPED, ret_units);
+        if (r >= 0 || r == -ENOENT)
+                r = state < 0 ? state : functions_load(state, &functions);
+        if (r >= 0)
+                r = functions_addresses(functions, ret_addresses);
+        return r < 0 && r != -ENOENT ? log_error_errno(r, "cannot read the records in " STATE_DIRECTORY "/%s: %m", vm) : 0;
+}
+
+/* Without the units, or where they did not do it. */
+static int recover_by_records(Manager *m, const char *vm, char *const *addresses, char *const *units) {
+        _cleanup_close_ int state = -1;
+        int r, k;
+
+        r = check_vm_is_gone(vm, addresses);
+        if (r >= 0)
+                r = check_nothing_is_stuck(vm);
+        if (r < 0)
+                return r;
+
+        r = undo(vm, addresses);
+        if (m)
+                swap_wait_for_desktop(m, units);
+        state = state_open(vm, false);
+        k = state >= 0 && m ? swap_finish(m, vm, state) : 0;
+        return r < 0 ? r : k;
+}
+
+static int recover_vm(Manager *m, const char *vm, const char *vm_name) {
+        _cleanup_strv_free_ char **addresses = NULL, **units = NULL;
+        int r, stopped;
+
+        r = read_records(vm, &addresses, &units);
+        if (r >= 0)
+                r = check_vm_is_gone(vm, addresses);
+        if (r < 0)
+                return r;
+
+        stopped = m ? stop_units(m, vm) : 0;
+        if (state_exists(vm))
+                r = recover_by_records(m, vm, addresses, units);
+        else if (stopped == 0)
+                return printf("Nothing is left of a swap for VM %s.\n", vm_name) < 0 ? -EIO : 0;
+        else
+                r = stopped;
+        if (r >= 0)
+                (void) log_full(LOG_INFO, 0, &(LogSubject) { .id = MESSAGE_GIVEN_BACK }, "the host has its GPU back");
+        return r;
+}
+
+static int recover(Manager *m, const char *vm) {
+        _cleanup_free_ char *vm_name = NULL;
+        int r;
+
+        r = vm_name_unescape(vm, &vm_name);
+        if (r < 0)
+                return log_error_errno(r, STATE_DIRECTORY "/%s is not named like a VM's: %m", vm);
+        journal_open_beside(vm_name);
+        r = recover_vm(m, vm, vm_name);
+        journal_open_beside(NULL);
+        return r;
+}
+
+/* Every VM of which there are records, or the one that is named. */
+static int list_vms(const char *name, char ***ret) {
+        _cleanup_free_ char *escaped = NULL;
+
+        if (!name)
+                return state_list(ret);
+        if (vm_name_escape(name, &escaped) < 0)
+                return -ENOMEM;
+        return strv_extend(ret, !state_exists(escaped) && state_exists(name) ? name : escaped);
+}
+
+int verb_recover(int argc, char *argv[]) {
+        _cleanup_strv_free_ char **vms = NULL;
+        _cleanup_manager_ Manager *m = NULL;
+        const char *name = argc == 2 ? argv[1] : NULL;
+        int r, ret = EXIT_SUCCESS;
+
+        if (argc > 2 || (name && (name[0] == '-' || vm_name_problem(name)))) {
+                log_error("expected: recover [VM]");
+                return EXIT_USAGE;
+        }
+        if (geteuid() != 0 || root_is_set()) {
+                log_error("recover is for root, and for this machine: call it with sudo and without VFIO_GPU_ROOT.");
+                return EXIT_REFUSED;
+        }
+
+        r = list_vms(name, &vms);
+        if (r < 0) {
+                log_error_errno(r, "cannot list " STATE_DIRECTORY ": %m.");
+                return EXIT_REFUSED;
+        }
+        if (!vms)
+                (void) printf("Nothing is left of a swap.\n");
+
+        if (vms && manager_open(NULL, &m) < 0)
+                log_warning("going on without the service manager: no unit is stopped or started");
+        STRV_FOREACH(vm, vms)
+                if (recover(m, *vm) < 0)
+                        ret = EXIT_REFUSED;
+        return ret;
+}
