@@ -26,6 +26,9 @@
 /* How long ago a unit stopped that was stopped for this swap, where nobody noted what ran. */
 #define RECENTLY (120 * USEC_PER_SEC)
 
+/* How long the other steps, which are undone in moments, are waited for. */
+#define OTHERS_TIMEOUT (10 * USEC_PER_SEC)
+
 #define SEAT "seat0"
 
 static bool is_graphical_session(const char *session) {
@@ -255,6 +258,31 @@ static int is_alone(Manager *m, const char *vm) {
         return r < 0 ? r : streq(active, "inactive") || streq(active, "failed");
 }
 
+/* The records can go once the console, which is bound again beside this step, has none. */
+static void wait_for_others(Manager *m, const char *vm) {
+        _cleanup_strv_free_ char **units = NULL;
+
+        (void) swap_units(m, vm, STRV_MAKE("active", "deactivating"), &units);
+        STRV_FOREACH(unit, units)
+                if (!startswith(*unit, "vfio-gpu-desktop@"))
+                        (void) manager_follow(m, *unit);
+        (void) manager_wait(m, -1, clock_now() + OTHERS_TIMEOUT);
+}
+
+static int end_alone(Manager *m, const char *vm, int state) {
+        _cleanup_strv_free_ char **left = NULL;
+        int r;
+
+        r = state_remove(state, RECORD_STARTED);
+        if (r >= 0)
+                r = state_remove(state, RECORD_STOPPED);
+        if (r >= 0)
+                r = swap_unfinished(state, &left);
+        if (r < 0)
+                return log_error_errno(r, "cannot clear the records in " STATE_DIRECTORY "/%s: %m", vm);
+        return left ? 0 : swap_finish(m, vm, state);
+}
+
 static int stop(const Task *task) {
         _cleanup_manager_ Manager *m = NULL;
         _cleanup_close_ int state = -1;
@@ -274,6 +302,8 @@ static int stop(const Task *task) {
         if (alone < 0)
                 return log_error_errno(alone, "cannot find out whether vfio-gpu@%s.service runs: %m", task->vm);
 
+        if (alone)
+                wait_for_others(m, task->vm);
         /* Jobs are only asked for, never waited for: some are ordered after this very unit. If this step has just failed, its
          * start is not over for the service manager, and a job that contradicts it would turn the failure into a stop of the
          * whole swap: vfio-gpu@.service asks again after that. */
@@ -281,7 +311,7 @@ static int stop(const Task *task) {
         k = queue_recorded(m, state, RECORD_STOPPED, "StartUnit", alone ? "replace" : "fail");
         if (r < 0 || k < 0)
                 return r < 0 ? r : k;
-        return alone ? swap_finish(m, task->vm, state) : 0;
+        return alone ? end_alone(m, task->vm, state) : 0;
 }
 
 int main(int argc, char **argv) {
