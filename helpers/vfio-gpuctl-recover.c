@@ -28,7 +28,7 @@ static int check_vm_is_gone(const char *vm, char *const *addresses) {
         if (r < 0)
                 return log_error_errno(r, "cannot find out whether VM %s still has the GPU: %m", vm);
         if (r > 0)
-                return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_VM_RUNNING },
+                return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_HALF_DONE },
                                 "the VM still has the GPU: %s; end it with 'virsh shutdown' or 'virsh destroy', then run "
                                 "this again if the GPU does not come back by itself", who);
         return 0;
@@ -46,7 +46,7 @@ static int check_nothing_is_stuck(const char *vm) {
 
                 if (!isdigit((unsigned char) **pid) || sd_pid_get_unit(atoi(*pid), &unit) < 0 || !swap_has_unit(unit, vm))
                         continue;
-                return log_full(LOG_ERR, EBUSY, &(LogSubject) { .unit = unit },
+                return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_HALF_DONE, .unit = unit },
                                 "process %s of %s cannot be ended: it waits in the kernel, whose log may say for what "
                                 "('journalctl -k'); if it does not go away, only a reboot brings the GPU back", *pid, unit);
         }

@@ -122,7 +122,7 @@ int swap_finish(Manager *m, const char *vm, int state) {
         if (r < 0)
                 return log_oom();
         if (records)
-                return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_SWAP_FAILED },
+                return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_HALF_DONE },
                                 "not everything could be taken back, the lines above say what; " STATE_DIRECTORY "/%s keeps "
                                 "what is left: mend the cause, then run 'vfio-gpuctl recover'", vm);
 

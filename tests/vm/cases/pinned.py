@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What one configuration started, the same configuration undoes, whatever becomes of it and of the package."""
+
+from host import demand, entry, Host, ONE_VM, prop, states, step, story, VM
+
+PACKAGE = ('/usr/lib/vfio-gpu /usr/lib/systemd/system/vfio-gpu@.service /usr/lib/systemd/system-generators/vfio-gpu-generator '
+           '/usr/lib/udev/rules.d/70-vfio-gpu.rules /usr/bin/vfio-gpuctl')
+STEPS = 'desktop', 'console', 'unbind', 'bind'
+
+
+def commands(pc):
+    """What the units of the swap run when they stop, without the times of the last run."""
+    return [prop(pc, step(name), 'ExecStopPost').split(' ; ')[:2] for name in STEPS]
+
+
+def remove_package(pc):
+    pc.sh(f'tar -cPf /run/package.tar {PACKAGE} && rm -r {PACKAGE} && udevadm control --reload')
+
+
+def install_package(pc):
+    pc.sh('tar -xPf /run/package.tar && rm /run/package.tar && udevadm control --reload && systemctl daemon-reload')
+
+
+def case_configuration(pc):
+    """Settings changed, the VM's section deleted, nonsense saved: the swap ends as it began, and the journal tells of it."""
+    host = Host(pc)
+    host.start()
+    before = commands(pc)
+    for config in ONE_VM + 'Consoles=keep\nReturn=rescan\nStopUnits=none.service\n', '[VM other]\n', '[VM\n=\n':
+        pc.config(config)
+        assert commands(pc) == before
+    host.handed_over(picture=False)
+    host.stop()
+    assert states(pc, 'lightdm.service') == ['active']
+    demand(pc.journal('-t', 'vfio-gpu-generator'), f'VM {VM} has the GPU, and its swap ends as it began',
+           f'VM {VM} has the GPU and is no longer in the configuration')
+    demand(story(pc), 'the configuration has changed during the swap')
+    pc.config(ONE_VM)
+    host.is_as_before()
+
+
+def case_generator_masked(pc):
+    """A masked generator leaves the swap as it is."""
+    host = Host(pc)
+    host.start()
+    pc.sh('mkdir -p /etc/systemd/system-generators && ln -s /dev/null /etc/systemd/system-generators/vfio-gpu-generator && '
+          'systemctl daemon-reload')
+    host.stop()
+    assert states(pc, 'lightdm.service', entry(VM)) == ['active', 'inactive']
+    pc.sh('rm -r /etc/systemd/system-generators && systemctl daemon-reload')
+    host.is_as_before()
+
+
+def case_package_upgraded(pc):
+    """Other programs in the place of those that the swap began with are not run."""
+    host = Host(pc)
+    host.start()
+    pc.sh('for f in /usr/lib/vfio-gpu/*; do cp --remove-destination /bin/false $f; done')
+    pc.sh('systemctl daemon-reload')
+    host.stop()
+    host.is_as_before()
+
+
+def case_package_removed(pc):
+    """Without the package, and without its configuration, a stop gives the desktop back."""
+    host = Host(pc)
+    host.start()
+    remove_package(pc)
+    pc.sh('mv /etc/vfio-gpu.conf /run && systemctl daemon-reload')
+    host.stop()
+    assert states(pc, 'lightdm.service') == ['active']
+    pc.sh('mv /run/vfio-gpu.conf /etc')
+    install_package(pc)
+    host.is_as_before()
+
+
+def case_package_removed_unnoticed(pc):
+    """Nor does the service manager have to be told that the package is gone."""
+    host = Host(pc)
+    host.start()
+    remove_package(pc)
+    host.stop()
+    pc.wait_until('systemctl is-active -q lightdm.service && [ -z "$(ls /run/vfio-gpu)" ]', 60)
+    install_package(pc)
+    host.is_as_before(failed=[entry(VM)])

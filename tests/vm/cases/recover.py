@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A VM that still has the GPU, swaps that are left half-done, and swaps for a limited time."""
+
+import json
+
+from host import demand, drop_in, entry, Host, ONE_VM, prop, states, step, story, VM
+from pinned import install_package, remove_package
+
+# A process that has the IOMMU group open is as much of a VM as the kernel sees.
+GUEST = ('guest.service', "[Service]\nExecStart=/bin/bash -c 'exec 3<>/dev/vfio/[0-9]*; exec sleep infinity'\n")
+TEST_UNITS = 'vfio-gpu-test@Windows10.timer', 'vfio-gpu-test@Windows10.service'
+
+
+def handed_over(pc, config=ONE_VM, units=()):
+    host = Host(pc, config, units=[GUEST, *units])
+    host.start()
+    return host
+
+
+def start_guest(pc):
+    """Returns how it is named where it is in the way."""
+    pc.sh('systemctl start guest.service')
+    pid = prop(pc, 'guest.service', 'MainPID')
+    pc.wait_until(f'ls -l /proc/{pid}/fd | grep -q /dev/vfio/')
+    return f'sleep (pid {pid}, guest.service) on /dev/vfio/'
+
+
+def wait_for_status(pc, text, *units):
+    for unit in units:
+        pc.wait_until(f"systemctl show --property=StatusText '{unit}' | grep -qF '{text}'")
+
+
+def status(pc, vm=VM):
+    return json.loads(pc.sh(f"vfio-gpuctl status --json '{vm}'"))[0]
+
+
+def end_guest(pc):
+    """Everything goes on by itself, and soon."""
+    pc.sh('systemctl stop guest.service')
+    pc.wait_until(f'! systemctl is-active -q {entry(VM)} && systemctl is-active -q lightdm.service && '
+                  f'[ -z "$(ls /run/vfio-gpu)" ]', 60)
+
+
+def case_stop_waits(pc):
+    """A stop waits for the VM that has the GPU, names it in the status of both units, and goes on when it ends."""
+    host = handed_over(pc)
+    guest = start_guest(pc)
+    pc.sh(f'systemctl stop --no-block {entry(VM)}')
+    wait_for_status(pc, f'Waiting for the VM that still has the GPU: {guest}', entry(VM), step('bind'))
+    now = status(pc)
+    assert now['state'] == 'taking-back' and now['units'] == [step('bind')], now
+    demand(pc.sh(f'vfio-gpuctl status {VM}'), f'VM {VM} is losing the GPU, which waits for {guest}')
+    end_guest(pc)
+    demand(story(pc), f'waiting for the VM that still has the GPU: {guest}', 'the host has its GPU back')
+    host.is_as_before()
+
+
+def case_display_manager_waits(pc):
+    """The display manager, started by hand, starts once the VM has ended."""
+    host = handed_over(pc)
+    guest = start_guest(pc)
+    pc.sh('systemctl start --no-block lightdm.service')
+    wait_for_status(pc, guest, entry(VM), step('bind'))
+    assert states(pc, 'lightdm.service') == ['inactive']
+    end_guest(pc)
+    host.is_as_before()
+
+
+def case_other_vm_is_refused(pc):
+    """Another VM's swap does not wait for the VM that has the GPU: it is refused at once, and nothing changes."""
+    host = handed_over(pc, ONE_VM + '[VM macOS]\n')
+    guest = start_guest(pc)
+    demand(host.start_fails('macOS'), f'the GPU is handed over to VM {VM}, which still runs: {guest}', 'nothing was changed')
+    host.handed_over(picture=False)
+    assert states(pc, 'guest.service') == ['active']
+
+
+def case_start_while_a_stop_waits(pc):
+    """A start during such a wait hands the GPU over again once it was given back."""
+    host = handed_over(pc)
+    guest = start_guest(pc)
+    pc.sh(f'systemctl stop --no-block {entry(VM)}')
+    wait_for_status(pc, guest, entry(VM))
+    pc.sh(f'systemctl start --no-block {entry(VM)}')
+    pc.sh('systemctl stop guest.service')
+    pc.wait_until(f'systemctl is-active -q {entry(VM)}', 90)
+    host.handed_over(picture=False)
+    host.stop()
+    host.is_as_before()
+
+
+def case_status(pc):
+    """The status tells drivers, groups, names and holders, before a swap and during it."""
+    host = Host(pc, units=[GUEST])
+    pid = pc.sh('pgrep -x Xorg').strip()
+    before = status(pc)
+    gpu, audio = before['functions']
+    assert before['state'] == 'not-begun' and not before['configuration_changed'], before
+    assert (gpu['driver'], gpu['override'], gpu['group']) == ('bochs-drm', None, audio['group']), gpu
+    assert {'pid': int(pid), 'name': 'Xorg', 'unit': 'lightdm.service', 'node': '/dev/dri/card0'} in gpu['holders'], gpu
+    assert audio['name'].startswith('Intel Corporation'), audio
+
+    host.start()
+    demand(pc.sh('vfio-gpuctl status'), f'VM {VM} has the GPU and does not use it')
+    guest = start_guest(pc)
+    during = status(pc)
+    assert during['state'] == 'handed-over', during
+    for function in during['functions']:
+        assert (function['driver'], function['override']) == ('vfio-pci', 'vfio-pci'), function
+        assert [holder['unit'] for holder in function['holders']] == ['guest.service'], function
+    demand(pc.sh(f'vfio-gpuctl status {VM}'), f'VM {VM} has the GPU: {guest}')
+    pc.put('/etc/vfio-gpu.conf', ONE_VM + 'Consoles=keep\n')
+    assert status(pc)['configuration_changed']
+    pc.sh('systemctl daemon-reload')
+    assert status(pc)['configuration_changed']
+
+
+def case_recover_names_the_vm(pc):
+    """Recovery takes nothing from a VM: it names it and fails; once it has ended, the desktop comes back."""
+    host = handed_over(pc)
+    guest = start_guest(pc)
+    result, output = pc.run('vfio-gpuctl recover')
+    assert result == 1, output
+    demand(output, f'the VM still has the GPU: {guest}')
+    host.handed_over(picture=False)
+    pc.sh('systemctl stop guest.service')
+    demand(pc.sh('vfio-gpuctl recover', 120), f'stopping {entry(VM)}', 'the host has its GPU back')
+    host.is_as_before()
+    demand(pc.sh('vfio-gpuctl recover'), 'Nothing is left of a swap.')
+    demand(pc.sh(f'vfio-gpuctl recover {VM}'), f'Nothing is left of a swap for VM {VM}.')
+
+
+def case_recover_without_units(pc):
+    """Units that the service manager does not know any more are not needed to recover."""
+    host = handed_over(pc)
+    remove_package(pc)
+    pc.sh('tar -xPf /run/package.tar /usr/lib/vfio-gpu /usr/bin/vfio-gpuctl && rm /run/systemd/system/vfio-gpu* && '
+          'systemctl daemon-reload')
+    assert prop(pc, step('bind'), 'LoadState') == 'not-found'
+    output = pc.sh('vfio-gpuctl recover', 120)
+    demand(output, 'took 0000:01:00.0 from vfio-pci', 'gave 0000:01:00.0 back to bochs-drm', 'starting again: display-manager')
+    assert states(pc, 'lightdm.service') == ['active']
+    install_package(pc)
+    host.is_as_before()
+
+
+def case_recover_half_done(pc):
+    """What a failing way back left, a copy of the program takes back when the package is gone."""
+    host = handed_over(pc, units=[drop_in(step('unbind'), 'ExecStopPost=\nExecStopPost=/bin/false')])
+    host.stop()
+    assert states(pc, entry(VM)) == ['failed']
+    left = status(pc)
+    assert left['state'] == 'half-done', left
+    demand(str(left['left']), '0000:01:00.0 is to go back to driver bochs-drm', '0000:01:00.1 is to go back')
+    demand(left['failure'], "run 'vfio-gpuctl recover'")
+    remove_package(pc)
+    pc.sh('systemctl daemon-reload')
+    output = pc.sh(f'/run/vfio-gpu/{VM}/programs/vfio-gpuctl recover', 120)
+    demand(output, 'gave 0000:01:00.0 back to bochs-drm', 'gave back console', 'the host has its GPU back')
+    install_package(pc)
+    host.is_back(failed=[step('unbind'), entry(VM)])
+
+
+def case_recover_leaves_a_stuck_step_alone(pc):
+    """A process of a step that cannot be ended is named, and nothing is done beside it."""
+    handed_over(pc, units=[drop_in(step('unbind'), 'KillMode=none\nExecStopPost=\n'
+                                   "ExecStopPost=/bin/sh -c 'sleep 600 & exit 1'")])
+    pc.run(f'systemctl stop {entry(VM)}')
+    result, output = pc.run('vfio-gpuctl recover')
+    assert result == 1, output
+    demand(output, f'of {step("unbind")} cannot be ended')
+    pc.sh('pkill -x sleep')
+    demand(pc.sh('vfio-gpuctl recover', 120), 'gave 0000:01:00.0 back to bochs-drm', 'the host has its GPU back')
+
+
+def case_test_gives_back(pc):
+    """A swap that is tried ends by itself, also when its caller is killed."""
+    host = Host(pc)
+    pc.sh(f'systemd-run --unit=caller vfio-gpuctl test {VM} --for=15s')
+    pc.wait_until(f'systemctl is-active -q {TEST_UNITS[0]}')
+    pc.sh('systemctl kill --signal=KILL caller.service')
+    pc.wait_until(f'systemctl is-active -q {entry(VM)}', 60)
+    host.handed_over(picture=False)
+    pc.wait_until(f'! systemctl is-active -q {entry(VM)} && systemctl is-active -q lightdm.service', 60)
+    pc.sh('systemctl reset-failed caller.service')
+    host.is_back()
+
+
+def case_test_is_stopped_early(pc):
+    """A stop before that time takes the timer away, and a refusal leaves none."""
+    host = Host(pc)
+    demand(pc.sh(f'vfio-gpuctl test {VM} --for=1h'), f'VM {VM} has the GPU.')
+    assert states(pc, TEST_UNITS[0]) == ['active']
+    result, output = pc.run(f'vfio-gpuctl test {VM} --for=1h')
+    assert result == 1 and 'has the GPU already' in output, output
+    host.stop()
+    assert states(pc, *TEST_UNITS) == ['inactive', 'inactive']
+    host.is_as_before()
+
+    pc.config('[VM Windows10]\nDevices=01:00.0\n')
+    result, output = pc.run(f'vfio-gpuctl test {VM} --for=1h')
+    assert result == 1 and 'shares IOMMU group' in output, output
+    assert states(pc, *TEST_UNITS, 'lightdm.service') == ['inactive', 'inactive', 'active']
