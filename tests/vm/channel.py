@@ -25,13 +25,15 @@ class Channel:
 
     def wait_ready(self, timeout):
         """Asks until the shell answers; a request sent before it has opened its port is lost."""
-        deadline = time.monotonic() + timeout
+        deadline, patience = time.monotonic() + timeout, 1
         while True:
             try:
-                return self.run(':', timeout=1)
+                return self.run(':', timeout=patience)
             except ChannelTimeout:
                 if time.monotonic() > deadline:
                     raise
+            # On a machine that is busy with other things an answer can take longer than that.
+            patience *= 2
 
     def run(self, script, timeout=60):
         """Returns (exit status, output) of a bash script."""
