@@ -253,7 +253,7 @@ static int stop(const Task *task) {
         r = swap_stop(m, task->vm, tell_waiting);
         if (r < 0)
                 return r;
-        swap_wait_for_desktop(m, units);
+        swap_wait_for_desktop(m, units, false);
         forget_failures(m, task->vm, state_read(state, RECORD_CANCELLED, &cancelled) < 0);
 
         r = swap_finish(m, task->vm, state);
@@ -272,5 +272,5 @@ int main(int argc, char **argv) {
                         (void) log_full(LOG_ERR, 0, &(LogSubject) { .id = MESSAGE_REFUSED }, "%s", *text);
                 return EXIT_FAILURE;
         }
-        return step_main(argc, argv, &(StepVerbs) { .start = start, .stop = stop });
+        return step_main(argc, argv, &(StepVerbs) { .start = start, .stop = stop, .stop_once = true });
 }

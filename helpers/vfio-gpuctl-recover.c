@@ -165,8 +165,9 @@ static int recover_by_records(Manager *m, const char *vm, char *const *addresses
                 return r;
 
         r = undo(vm, addresses);
+        /* What began while the GPU was not there is no desktop yet. */
         if (m)
-                swap_wait_for_desktop(m, units);
+                swap_wait_for_desktop(m, units, addresses != NULL);
         state = state_open(vm, false);
         k = state >= 0 && m ? swap_finish(m, vm, state) : 0;
         return r < 0 ? r : k;

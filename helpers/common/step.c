@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <getopt.h>
+#include <poll.h>
 
 #include "journal.h"
 #include "pci.h"
 #include "step.h"
 #include "strv.h"
 #include "unit-name.h"
+
+/* Between the attempts to undo what a step did. */
+#define STOP_PAUSE_MSEC 100
+#define STOP_PAUSE_MAX_MSEC 400
 
 enum {
         ARG_VM = 0x100,
@@ -140,6 +145,18 @@ static int parse_command_line(int argc, char **argv, Task *task) {
         return parse_functions(argv + optind + 1, task);
 }
 
+/* What fails on the way back may have been busy for a moment only: everything that is undone already is passed over. */
+static int run_verb(StepVerb verb, const Task *task, bool again) {
+        int r = verb(task);
+
+        for (int pause = STOP_PAUSE_MSEC; r < 0 && again && pause <= STOP_PAUSE_MAX_MSEC; pause *= 4) {
+                log_notice("trying once more");
+                (void) poll(NULL, 0, pause);
+                r = verb(task);
+        }
+        return r;
+}
+
 int step_main(int argc, char **argv, const StepVerbs *verbs) {
         Task task = {};
         StepVerb verb;
@@ -154,7 +171,7 @@ int step_main(int argc, char **argv, const StepVerbs *verbs) {
                         log_error("'%s' is neither start nor stop", argv[optind]);
         }
         if (r >= 0)
-                r = verb && verb(&task) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+                r = verb && run_verb(verb, &task, r == 1 && !verbs->stop_once) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
         else
                 r = 2;
 

@@ -30,6 +30,7 @@ typedef int (*StepVerb)(const Task *task);
 
 typedef struct StepVerbs {
         StepVerb start, stop; /* 'stop' may be NULL: nothing to undo */
+        bool stop_once;       /* a 'stop' that fails is not tried again */
 } StepVerbs;
 
 /* The whole main() of a step program: parses "start|stop --vm=VM [OPTION…] [FUNCTION…]", opens the journal, runs the

@@ -22,7 +22,8 @@ bool swap_has_unit(const char *unit, const char *vm) {
         const char *at = startswith(unit, "vfio-gpu") ? strchr(unit, '@') : NULL;
         const char *suffix = at ? startswith(at + 1, vm) : NULL;
 
-        return suffix && (streq(suffix, ".service") || streq(suffix, ".target")) && !startswith(unit, SWAP_TEST "@");
+        return suffix && (streq(suffix, ".service") || streq(suffix, ".target")) && !startswith(unit, SWAP_TEST "@") &&
+                !startswith(unit, SWAP_RECOVER "@");
 }
 
 int swap_units(Manager *m, const char *vm, char *const *states, char ***ret) {
@@ -86,11 +87,13 @@ int swap_stop(Manager *m, const char *vm, SwapWaiting waiting) {
         return r < 0 ? log_error_errno(r, "cannot wait until the steps are undone: %m") : 0;
 }
 
-void swap_wait_for_desktop(Manager *m, char *const *units) {
+void swap_wait_for_desktop(Manager *m, char *const *units, bool restart) {
         for (; units && *units; units++) {
                 _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
-                (void) manager_queue(m, "StartUnit", *units, "replace", &error);
+                if (restart)
+                        (void) manager_reset_failed(m, *units);
+                (void) manager_queue(m, restart ? "RestartUnit" : "StartUnit", *units, "replace", &error);
         }
         if (manager_wait(m, -1, clock_now() + DESKTOP_TIMEOUT) != 0)
                 log_warning("not every unit of the desktop came back: see 'systemctl --failed'");

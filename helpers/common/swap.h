@@ -6,8 +6,9 @@
 /* One swap as a whole: its units in the service manager, and what is left of it when they are stopped. 'vm' is the VM's
  * name as in the names of units. */
 
-/* The unit that ends a swap that is only tried; with this name it is none of a step. */
+/* The units that end a swap that is only tried, and one that was left unfinished; none of them is a step. */
 #define SWAP_TEST "vfio-gpu-test"
+#define SWAP_RECOVER "vfio-gpu-recover"
 
 /* Returns whether a unit of ours is the VM's target, one of its steps or, in a file's name, vfio-gpu@.service of it:
  * "vfio-gpu-bind@a@b.service" belongs to VM "a@b" alone. */
@@ -25,8 +26,9 @@ typedef void (*SwapWaiting)(const char *who, char *const *units);
  * however the steps ended, or a negative errno after it logged why. */
 int swap_stop(Manager *m, const char *vm, SwapWaiting waiting);
 
-/* Starts the units of the desktop and waits until they run, for a limited time. Warns where one does not. */
-void swap_wait_for_desktop(Manager *m, char *const *units);
+/* Starts the units of the desktop, or restarts them if they may have begun without the GPU, and waits until they run, for a
+ * limited time. Warns where one does not. */
+void swap_wait_for_desktop(Manager *m, char *const *units, bool restart);
 
 /* Lists the records of what is not yet undone. Returns 0 or a negative errno. */
 int swap_unfinished(int state, char ***ret);
