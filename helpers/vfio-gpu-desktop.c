@@ -54,20 +54,28 @@ static int list_sessions(char ***ret) {
         return 0;
 }
 
-static void terminate_sessions(sd_bus *bus, char **sessions) {
-        STRV_FOREACH(session, sessions) {
+/* Most swaps have nothing to ask the service manager here: the display manager took its sessions with it. */
+static int open_once(Manager **m) {
+        return *m ? 0 : manager_open(NULL, m);
+}
+
+static int terminate_sessions(Manager **m, char **sessions) {
+        int r = sessions ? open_once(m) : 0;
+
+        STRV_FOREACH(session, r >= 0 ? sessions : NULL) {
                 _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
-                if (sd_bus_call_method(bus, "org.freedesktop.login1", "/org/freedesktop/login1",
+                if (sd_bus_call_method(manager_bus(*m), "org.freedesktop.login1", "/org/freedesktop/login1",
                                        "org.freedesktop.login1.Manager", "TerminateSession", &error, NULL, "s",
                                        *session) >= 0)
                         log_info("ending graphical session %s", *session);
                 else if (!sd_bus_error_has_name(&error, "org.freedesktop.login1.NoSuchSession"))
                         log_warning("cannot end session %s: %s", *session, error.message);
         }
+        return r;
 }
 
-static int end_sessions(Manager *m, uint64_t deadline) {
+static int end_sessions(Manager **m, uint64_t deadline) {
         _cleanup_(sd_login_monitor_unrefp) sd_login_monitor *monitor = NULL;
         _cleanup_strv_free_ char **sessions = NULL;
         int r;
@@ -76,7 +84,7 @@ static int end_sessions(Manager *m, uint64_t deadline) {
         if (r >= 0)
                 r = list_sessions(&sessions);
         if (r >= 0)
-                terminate_sessions(manager_bus(m), sessions);
+                r = terminate_sessions(m, sessions);
 
         while (r >= 0 && sessions && clock_left(deadline) > 0) {
                 struct pollfd event = { .fd = sd_login_monitor_get_fd(monitor), .events = POLLIN };
@@ -159,12 +167,16 @@ static int wait_for_holders(const Task *task) {
         return 0;
 }
 
-static int start_units(Manager *m, const Task *task, int state) {
+static int start_units(Manager **m, const Task *task, int state) {
         _cleanup_strv_free_ char **started = NULL;
-        int r = 0;
+        int r;
+
+        r = task->start_units ? open_once(m) : 0;
+        if (r < 0)
+                return r;
 
         STRV_FOREACH(unit, task->start_units)
-                if (r >= 0 && manager_unit_runs(m, *unit) == 0)
+                if (r >= 0 && manager_unit_runs(*m, *unit) == 0)
                         r = strv_extend(&started, *unit);
         if (r >= 0 && started)
                 r = state_write(state, RECORD_STARTED, started);
@@ -174,7 +186,7 @@ static int start_units(Manager *m, const Task *task, int state) {
         STRV_FOREACH(unit, started) {
                 _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
-                r = manager_queue(m, "StartUnit", *unit, "replace", &error);
+                r = manager_queue(*m, "StartUnit", *unit, "replace", &error);
                 if (r < 0)
                         return log_full(LOG_ERR, r, &(LogSubject) { .unit = *unit }, "cannot start %s: %s", *unit,
                                         error.message);
@@ -183,18 +195,21 @@ static int start_units(Manager *m, const Task *task, int state) {
 }
 
 /* The target was started without vfio-gpu@.service. By now the units are down: those that went down just now ran. */
-static int guess_stopped(Manager *m, const Task *task, int state) {
+static int guess_stopped(Manager **m, const Task *task, int state) {
         _cleanup_strv_free_ char **stopped = NULL, **recorded = NULL;
         int r;
 
         r = state_read(state, RECORD_STOPPED, &recorded);
         if (r != -ENOENT)
                 return r;
+        r = open_once(m);
+        if (r < 0)
+                return r;
 
         STRV_FOREACH(unit, task->stop_units) {
                 uint64_t t = 0;
 
-                r = manager_unit_left(m, *unit, &t);
+                r = manager_unit_left(*m, *unit, &t);
                 if (r >= 0 && t > 0 && t + RECENTLY > clock_now())
                         r = strv_extend(&stopped, *unit);
                 if (r == -ENOMEM)
@@ -208,19 +223,15 @@ static int start(const Task *task) {
         _cleanup_close_ int state = -1;
         int r;
 
-        r = manager_open(NULL, &m);
-        if (r < 0)
-                return r;
-
         state = state_open(task->vm, true);
-        r = state < 0 ? state : guess_stopped(m, task, state);
+        r = state < 0 ? state : guess_stopped(&m, task, state);
         if (r < 0)
                 return log_error_errno(r, "cannot note the units that ran in " STATE_DIRECTORY "/%s: %m", task->vm);
 
-        r = start_units(m, task, state);
+        r = start_units(&m, task, state);
         /* Who stops nothing keeps a desktop, and its sessions, on another GPU. */
         if (r >= 0 && task->end_sessions && task->stop_units)
-                r = end_sessions(m, clock_now() + task->holders_timeout * USEC_PER_SEC);
+                r = end_sessions(&m, clock_now() + task->holders_timeout * USEC_PER_SEC);
         return r < 0 ? r : wait_for_holders(task);
 }
 
