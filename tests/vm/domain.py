@@ -43,7 +43,8 @@ def definition(name='Windows10', managed='no', devices=GPU, rom=ROM):
 
 
 def define(pc, name='Windows10', **options):
-    """Defines the guest and starts libvirt's daemon, which otherwise takes seconds at the first command."""
+    """Defines the guest, and starts what libvirt starts with the first one and leaves running."""
+    pc.sh('systemctl start virtlogd.service')
     pc.put('/run/domain.xml', definition(name, **options))
     pc.sh('virsh -q define /run/domain.xml')
 

@@ -32,8 +32,8 @@ def case_other_operations(pc):
 
 def case_on_the_screen(pc):
     """A guest's firmware is on the screen that showed the greeter, and when the guest powers off the greeter is again."""
-    host = Host(pc)
     domain.define(pc)
+    host = Host(pc)
     domain.start(pc)
     host.handed_over(picture=False)
     domain.wait_firmware(pc, host.picture)
@@ -44,8 +44,8 @@ def case_on_the_screen(pc):
 
 def case_managed(pc):
     """Nothing is different for a guest whose devices libvirt is to manage itself, or whose name has a space."""
-    host = Host(pc, DEVICES + '[VM Windows 10]\n')
     domain.define(pc, 'Windows 10', managed='yes')
+    host = Host(pc, DEVICES + '[VM Windows 10]\n')
     domain.start(pc, 'Windows 10')
     host.handed_over(r'Windows\x2010', picture=False)
     domain.destroy(pc, 'Windows 10')
@@ -55,8 +55,8 @@ def case_managed(pc):
 
 def case_five_times(pc):
     """The same guest starts and ends five times in a row."""
-    host = Host(pc)
     domain.define(pc)
+    host = Host(pc)
     for _ in range(5):
         domain.start(pc)
         host.handed_over(picture=False)
