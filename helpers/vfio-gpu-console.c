@@ -48,6 +48,15 @@ static int bind_console(const char *console, bool bind) {
         return path ? write_attribute(path, bind ? "1" : "0") : -ENOMEM;
 }
 
+static int is_ours(const char *framebuffer, char *const *functions) {
+        _cleanup_free_ char *link = root_path("/sys/class/graphics/%s", framebuffer);
+        int r = link ? 0 : -ENOMEM;
+
+        for (; r == 0 && functions && *functions; functions++)
+                r = pci_carries(*functions, link);
+        return r;
+}
+
 /* Says of every frame buffer whether it is the GPU's or another device's. With one of each, the kernel itself moves the
  * consoles to the other when the driver of this one goes. */
 static int look_at_framebuffers(char *const *functions, bool *ret_ours, bool *ret_others) {
@@ -61,17 +70,12 @@ static int look_at_framebuffers(char *const *functions, bool *ret_ours, bool *re
                 return r == -ENOENT ? 0 : r;
 
         STRV_FOREACH(name, names) {
-                _cleanup_free_ char *link = NULL, *device = NULL;
-
                 if (!startswith(*name, "fb") || !isdigit((unsigned char) (*name)[2]))
                         continue;
-                link = root_path("/sys/class/graphics/%s/device", *name);
-                if (!link)
-                        return -ENOMEM;
-                if (read_link_name(link, &device) >= 0 && strv_contains(functions, device))
-                        *ret_ours = true;
-                else
-                        *ret_others = true;
+                r = is_ours(*name, functions);
+                if (r < 0)
+                        return r;
+                *(r > 0 ? ret_ours : ret_others) = true;
         }
         return 0;
 }

@@ -35,8 +35,26 @@ static int read_module(const char *driver, char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
+static int has_drm_device(const char *address) {
+        _cleanup_free_ char *class = root_path("/sys/class/drm");
+        _cleanup_strv_free_ char **devices = NULL;
+        int r;
+
+        r = class ? list_directory(class, &devices) : -ENOMEM;
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+
+        STRV_FOREACH(device, devices) {
+                _cleanup_free_ char *link = root_path("/sys/class/drm/%s", *device);
+
+                r = link ? pci_carries(address, link) : -ENOMEM;
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
 static int function_read(const char *address, Function *f) {
-        _cleanup_free_ char *drm = NULL;
         int r;
 
         f->address = strdup(address);
@@ -54,11 +72,12 @@ static int function_read(const char *address, Function *f) {
         }
         if (r >= 0)
                 r = pci_read_override(address, &f->override);
+        if (r >= 0)
+                r = has_drm_device(address);
         if (r < 0)
                 return r;
 
-        drm = pci_path(address, "drm");
-        f->drm = drm && path_exists(drm);
+        f->drm = r > 0;
         return 0;
 }
 

@@ -103,6 +103,20 @@ int pci_read_link(const char *address, const char *link, char **ret) {
         return r < 0 ? r : 1;
 }
 
+int pci_carries(const char *address, const char *link) {
+        _cleanup_free_ char *target = NULL, *component = NULL;
+        int r;
+
+        r = read_link(link, &target);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+        if (asprintf(&component, "/%s/", address) < 0) {
+                component = NULL;
+                return -ENOMEM;
+        }
+        return !!strstr(target, component);
+}
+
 int pci_read_override(const char *address, char **ret) {
         _cleanup_free_ char *text = NULL;
         int r;

@@ -31,6 +31,10 @@ int pci_write(const char *address, const char *attribute, const char *value);
  * there is no such link, or a negative errno (-ENODEV where the function is not on the bus). */
 int pci_read_link(const char *address, const char *link, char **ret);
 
+/* Follows a link of /sys/class. Returns 1 if the device there hangs on the function, itself or on a child of it as a
+ * virtio GPU's does; 0 if not, or if there is no such link; or -ENOMEM. */
+int pci_carries(const char *address, const char *link);
+
 /* Reads driver_override, "" where there is none. Returns 0 with a string to be freed, or a negative errno. */
 int pci_read_override(const char *address, char **ret);
 

@@ -91,15 +91,27 @@ int write_attribute(const char *path, const char *value) {
         return n < 0 ? -errno : (size_t) n < strlen(value) ? -EIO : 0;
 }
 
-int read_link_name(const char *path, char **ret) {
+int read_link(const char *path, char **ret) {
         char target[PATH_MAX];
-        const char *slash;
         ssize_t n;
 
         n = readlink(path, target, sizeof(target) - 1);
         if (n < 0)
                 return -errno;
         target[n] = 0;
+
+        *ret = strdup(target);
+        return *ret ? 0 : -ENOMEM;
+}
+
+int read_link_name(const char *path, char **ret) {
+        _cleanup_free_ char *target = NULL;
+        const char *slash;
+        int r;
+
+        r = read_link(path, &target);
+        if (r < 0)
+                return r;
 
         slash = strrchr(target, '/');
         *ret = strdup(slash ? slash + 1 : target);

@@ -22,6 +22,9 @@ int read_text_file(const char *path, size_t max, char **ret);
 /* Writes 'value' in a single write(), as sysfs wants it. Returns 0 or a negative errno. */
 int write_attribute(const char *path, const char *value);
 
+/* Reads what the link points at. Returns 0 with a string to be freed, or a negative errno. */
+int read_link(const char *path, char **ret);
+
 /* Reads the last component that the link points at. Returns 0 with a string to be freed, or a negative errno. */
 int read_link_name(const char *path, char **ret);
 

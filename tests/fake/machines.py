@@ -205,6 +205,24 @@ def nvidia(root):
     return machine
 
 
+def virtio(root):
+    """A GPU whose DRM device and frame buffer hang on a child of the function."""
+    machine = Machine(root)
+    vfio(machine)
+    audio(machine)
+    machine.module("virtio_pci", (), "virtio-pci")
+    child = machine.function(GPU, ["virtio-pci"]) + "/virtio0"
+    machine.bind("pci", GPU, "virtio-pci")
+    machine.console(0, "(S) dummy device", 0)
+    machine.console(1, "(M) frame buffer device", 1, f"virtio-pci@{GPU}")
+    machine.framebuffer(child, f"virtio-pci@{GPU}")
+    machine.write(f"{child}/drm/card0/dev", "226:0\n")
+    machine.link("sys/class/drm/card0", f"{child}/drm/card0")
+    machine.adds(f"virtio-pci@{GPU}", f"{child}/drm", "sys/class/drm/card0")
+    machine.finish()
+    return machine
+
+
 def mixed(root):
     """A function with a driver and an override of its own, one without a driver, one that vfio-pci has already."""
     machine = Machine(root)
