@@ -3,6 +3,10 @@
 /* The step that takes the kernel's text consoles and the firmware's frame buffer off the GPU. */
 
 #include <ctype.h>
+#include <fcntl.h>
+#include <linux/fb.h>
+#include <linux/vt.h>
+#include <sys/ioctl.h>
 
 #include "log.h"
 #include "pci.h"
@@ -57,26 +61,64 @@ static int is_ours(const char *framebuffer, char *const *functions) {
         return r;
 }
 
-/* Says of every frame buffer whether it is the GPU's or another device's. With one of each, the kernel itself moves the
- * consoles to the other when the driver of this one goes. */
-static int look_at_framebuffers(char *const *functions, bool *ret_ours, bool *ret_others) {
-        _cleanup_strv_free_ char **names = NULL;
+/* Lists the GPU's frame buffers, and says whether there are others. */
+static int list_framebuffers(char *const *functions, char ***ret, bool *ret_others) {
+        _cleanup_strv_free_ char **names = NULL, **ours = NULL;
         _cleanup_free_ char *graphics = root_path("/sys/class/graphics");
+        bool others = false;
         int r;
 
-        *ret_ours = *ret_others = false;
         r = graphics ? list_directory(graphics, &names) : -ENOMEM;
-        if (r < 0)
-                return r == -ENOENT ? 0 : r;
+        if (r < 0 && r != -ENOENT)
+                return r;
 
         STRV_FOREACH(name, names) {
                 if (!startswith(*name, "fb") || !isdigit((unsigned char) (*name)[2]))
                         continue;
                 r = is_ours(*name, functions);
+                if (r > 0)
+                        r = strv_extend(&ours, *name);
+                else
+                        others = true;
                 if (r < 0)
                         return r;
-                *(r > 0 ? ret_ours : ret_others) = true;
         }
+
+        *ret = TAKE_PTR(ours);
+        *ret_others = others;
+        return 0;
+}
+
+/* Returns whether one of the text consoles is mapped to the frame buffer; without its node that cannot be known. */
+static bool has_consoles(const char *framebuffer) {
+        _cleanup_free_ char *path = root_path("/dev/%s", framebuffer);
+        struct fb_con2fbmap map = { .console = 1 };
+        _cleanup_close_ int fd = -1;
+
+        fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY) : -1;
+        if (fd < 0)
+                return false;
+
+        for (; map.console <= MAX_NR_CONSOLES && ioctl(fd, FBIOGET_CON2FBMAP, &map) >= 0; map.console++)
+                if (map.framebuffer == (unsigned) atoi(framebuffer + 2))
+                        return true;
+        return false;
+}
+
+/* Returns 1 if the text consoles draw on the GPU, 0 if not, or a negative errno. */
+static int consoles_are_on(char *const *functions) {
+        _cleanup_strv_free_ char **ours = NULL;
+        bool others = false;
+        int r;
+
+        r = list_framebuffers(functions, &ours, &others);
+        if (r < 0 || !ours || !others)
+                return r < 0 ? r : !!ours;
+
+        /* Those on another GPU stay where they are. */
+        STRV_FOREACH(framebuffer, ours)
+                if (has_consoles(*framebuffer))
+                        return 1;
         return 0;
 }
 
@@ -136,11 +178,10 @@ static int find_firmware(char *const *functions, char ***record) {
 static int find_consoles(char *const *functions, char ***record) {
         _cleanup_strv_free_ char **consoles = NULL;
         _cleanup_free_ char *path = root_path(VTCONSOLES);
-        bool ours, others;
         int r;
 
-        r = look_at_framebuffers(functions, &ours, &others);
-        if (r < 0 || !ours || others)
+        r = consoles_are_on(functions);
+        if (r <= 0)
                 return r;
 
         r = path ? list_directory(path, &consoles) : -ENOMEM;
