@@ -61,8 +61,15 @@ def state(pc, name='Windows10'):
     return pc.sh(f'virsh -q domstate {shlex.quote(name)}').strip()
 
 
-def type_line(pc, text, name='Windows10'):
-    """Types into the guest's UEFI shell."""
+def shows_prompt(picture):
+    """"Shell>" is yellow, as nothing else at the left edge."""
+    pixels = [3 * (y * picture.width + x) for y in range(picture.height) for x in range(8)]
+    return any(red > 200 and green > 200 and blue < 128 for red, green, blue in (picture.rgb[at:at + 3] for at in pixels))
+
+
+def type_line(pc, text, name='Windows10', timeout=180):
+    """Types into the guest's UEFI shell once it prompts: it throws away what it was sent before that."""
+    pc.wait_screen(shows_prompt, timeout=timeout)
     keys = {' ': 'KEY_SPACE', '-': 'KEY_MINUS'}
     codes = ' '.join(keys.get(letter, f'KEY_{letter.upper()}') for letter in text)
     script = '; '.join(f'virsh -q send-key {shlex.quote(name)} {code}' for code in [*codes.split(), 'KEY_ENTER'])
