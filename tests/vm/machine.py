@@ -23,7 +23,9 @@ PAYLOAD_SIZE = 64 << 20
 CPU = 'max,-svm,-erms,-fsrm,-la57'
 
 # The kernel counts timer interrupts over some milliseconds and panics where a busy machine emulated none: no_timer_check.
-KERNEL_LINE = 'root=/dev/vda rw console=tty0 console=ttyS0 quiet intel_iommu=on iommu=pt mitigations=off no_timer_check'
+# QEMU lets a processor's time stamps never go back, not even when it loads an earlier state of the machine: tsc=unstable.
+KERNEL_LINE = ('root=/dev/vda rw console=tty0 console=ttyS0 quiet intel_iommu=on iommu=pt mitigations=off no_timer_check '
+               'tsc=unstable fsck.mode=skip')
 
 # The GPU is 0000:01:00.0 with its audio function beside it in every profile; "gpu" is the screen that is looked at.
 AUDIO = ['-device', 'intel-hda,bus=rp1,addr=0.1']
