@@ -112,9 +112,12 @@ const char *nearest_name(const char *s, const char *const *names, size_t n) {
 
         least = strlen(s) / 3 + 2;
         for (size_t i = 0; i < n; i++) {
-                size_t d = distance(s, names[i]);
+                size_t length = strlen(names[i]), d;
 
-                if (d < least && d < strlen(names[i])) {
+                if (length > NAME_LENGTH_MAX)
+                        continue;
+                d = distance(s, names[i]);
+                if (d < least && d < length) {
                         least = d;
                         nearest = names[i];
                 }
