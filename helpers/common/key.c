@@ -166,6 +166,10 @@ const KeyInfo key_table[KEY_MAX] = {
                 .name = "Sessions", .section = "Host", .parse = parse_choice, .fallback = "end",
                 .choices = { "end", "keep" },
         },
+        [KEY_INHIBITORS] = {
+                .name = "Inhibitors", .section = "Host", .parse = parse_choice, .fallback = "respect",
+                .choices = { "respect", "ignore" },
+        },
         [KEY_HOLDERS] = {
                 .name = "Holders", .section = "Host", .parse = parse_choice, .fallback = "refuse",
                 .choices = { "refuse", "terminate", "kill" },

@@ -74,15 +74,16 @@ static int console_options(const Config *config, const Vm *vm, Step *step) {
         return 0;
 }
 
+static int add_modules(char ***command, const Config *config, const Vm *vm) {
+        _cleanup_free_ char *joined = strv_join(config_value(config, vm, KEY_UNLOAD_MODULES)->list, ",");
+
+        return joined ? strv_extend_joined(command, "--unload-modules=", *joined ? joined : "no") : -ENOMEM;
+}
+
 static int unbind_options(const Config *config, const Vm *vm, Step *step) {
-        char **modules = config_value(config, vm, KEY_UNLOAD_MODULES)->list;
-        _cleanup_free_ char *joined = strv_join(modules, ",");
         int r;
 
-        if (!joined)
-                return -ENOMEM;
-
-        r = strv_extend_joined(&step->start, "--unload-modules=", *joined ? joined : "no");
+        r = add_modules(&step->start, config, vm);
         if (r >= 0)
                 r = add_holders_timeout(&step->start, config, vm);
         if (r >= 0)
@@ -130,8 +131,7 @@ static int add_step(const Config *config, const Vm *vm, Plan *plan, size_t i) {
         return r;
 }
 
-static int plan_steps(const Config *config, const Vm *vm, Plan *plan) {
-        bool keep_consoles = streq(config_value(config, vm, KEY_CONSOLES)->choice, "keep");
+static int plan_entry(const Config *config, const Vm *vm, Plan *plan) {
         int r;
 
         r = begin(&plan->entry, plan, "swap", "start");
@@ -141,8 +141,18 @@ static int plan_steps(const Config *config, const Vm *vm, Plan *plan) {
                 r = add_each(&plan->entry,
                              "--stop-user-unit=", config_value(config, vm, KEY_STOP_USER_UNITS)->list);
         if (r >= 0)
-                r = add_each(&plan->entry, "", plan->functions);
+                r = strv_extend_joined(&plan->entry,
+                                       "--inhibitors=", config_value(config, vm, KEY_INHIBITORS)->choice);
+        if (r >= 0)
+                r = add_modules(&plan->entry, config, vm);
+        return r < 0 ? r : add_each(&plan->entry, "", plan->functions);
+}
 
+static int plan_steps(const Config *config, const Vm *vm, Plan *plan) {
+        bool keep_consoles = streq(config_value(config, vm, KEY_CONSOLES)->choice, "keep");
+        int r;
+
+        r = plan_entry(config, vm, plan);
         for (size_t i = 0; i < ELEMENTSOF(step_table) && r >= 0; i++)
                 if (!keep_consoles || !streq(step_table[i].name, "console"))
                         r = add_step(config, vm, plan, i);

@@ -13,6 +13,7 @@ typedef enum Key {
         KEY_START_UNITS,
         KEY_STOP_USER_UNITS,
         KEY_SESSIONS,
+        KEY_INHIBITORS,
         KEY_HOLDERS,
         KEY_HOLDERS_TIMEOUT,
         KEY_CONSOLES,

@@ -19,6 +19,7 @@ enum {
         ARG_START_UNIT,
         ARG_STOP_USER_UNIT,
         ARG_SESSIONS,
+        ARG_INHIBITORS,
         ARG_HOLDERS,
         ARG_HOLDERS_TIMEOUT,
         ARG_UNLOAD_MODULES,
@@ -31,6 +32,7 @@ static const struct option options[] = {
         { "start-unit", required_argument, NULL, ARG_START_UNIT },
         { "stop-user-unit", required_argument, NULL, ARG_STOP_USER_UNIT },
         { "sessions", required_argument, NULL, ARG_SESSIONS },
+        { "inhibitors", required_argument, NULL, ARG_INHIBITORS },
         { "holders", required_argument, NULL, ARG_HOLDERS },
         { "holders-timeout", required_argument, NULL, ARG_HOLDERS_TIMEOUT },
         { "unload-modules", required_argument, NULL, ARG_UNLOAD_MODULES },
@@ -90,6 +92,10 @@ static int parse_option(int c, const char *value, Task *task) {
         case ARG_SESSIONS:
                 r = parse_word(value, STRV_MAKE("keep", "end"));
                 task->end_sessions = r == 1;
+                return r;
+        case ARG_INHIBITORS:
+                r = parse_word(value, STRV_MAKE("respect", "ignore"));
+                task->ignore_inhibitors = r == 1;
                 return r;
         case ARG_HOLDERS:
                 r = parse_word(value, STRV_MAKE("refuse", "terminate", "kill"));

@@ -17,6 +17,7 @@ typedef struct Task {
         char **start_units;       /* --start-unit= */
         char **stop_user_units;   /* --stop-user-unit= */
         bool end_sessions;        /* --sessions=end */
+        bool ignore_inhibitors;   /* --inhibitors=ignore */
         HoldersPolicy holders;    /* --holders= */
         unsigned holders_timeout; /* --holders-timeout=, seconds */
         bool unload_auto;         /* --unload-modules=auto */

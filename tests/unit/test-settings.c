@@ -202,7 +202,8 @@ static void test_plan(void) {
         is(plan.escaped, "My\\x20VM");
         entry = strv_join(plan.entry + 1, " ");
         is(entry,
-           "start --vm=My\\x20VM --stop-unit=display-manager.service --stop-user-unit=plasma* 0000:01:00.0");
+           "start --vm=My\\x20VM --stop-unit=display-manager.service --stop-user-unit=plasma* "
+           "--inhibitors=respect --unload-modules=a,b 0000:01:00.0");
         is(plan.steps[3].unit, "vfio-gpu-unbind@My\\x20VM.service");
         unbind = strv_join(plan.steps[3].start + 1, " ");
         is(unbind, "start --vm=My\\x20VM --unload-modules=a,b --holders-timeout=15 --return=rescan 0000:01:00.0");
