@@ -26,22 +26,57 @@
 /* How long the signal that ends us may take after the end of the job that ends with us. */
 #define SIGNAL_MSEC 2000
 
+static void report_finding(const Finding *finding) {
+        bool refuses = finding->info->severity == SEVERITY_ERROR;
+        ObjectType type = finding->info->object;
+        LogSubject subject = {
+                .id = refuses ? MESSAGE_REFUSED : MESSAGE_CHECK_WARNING,
+                .finding = finding->info->id,
+                .function = type == OBJECT_FUNCTION ? finding->object : NULL,
+                .module = type == OBJECT_MODULE ? finding->object : NULL,
+                .unit = type == OBJECT_UNIT ? finding->object : NULL,
+        };
+
+        (void) log_full(refuses ? LOG_ERR : LOG_WARNING, 0, &subject, "%s%s", finding->sentence,
+                        refuses ? "; nothing was changed" : "");
+}
+
+/* The status of the unit, which libvirt's error shows, is the first error: it says most about the others. */
+static int report_findings(const Findings *findings) {
+        size_t n = findings_count(findings, SEVERITY_ERROR), first = 0;
+
+        for (size_t i = 0; i < findings->n; i++)
+                report_finding(&findings->list[i]);
+        if (n == 0)
+                return 0;
+
+        while (findings->list[first].info->severity != SEVERITY_ERROR)
+                first++;
+        if (n > 1)
+                journal_status("%s (and %zu more, see the journal); nothing was changed", findings->list[first].sentence,
+                               n - 1);
+        return -ECANCELED;
+}
+
 static int check(Manager *m, const Task *task) {
-        _cleanup_strv_free_ char **findings = NULL, **units = NULL;
+        _cleanup_findings_ Findings findings = { 0 };
+        Check check = {
+                .vm = task->vm,
+                .vm_name = task->vm_name,
+                .functions = task->functions,
+                .stop_units = task->stop_units,
+                .start_units = task->start_units,
+                .unload_auto = task->unload_auto,
+                .unload_modules = task->unload_modules,
+                .ignore_inhibitors = task->ignore_inhibitors,
+                .starting = true,
+        };
         int r;
 
-        r = strv_copy(task->stop_units, &units);
-        STRV_FOREACH(unit, task->start_units)
-                if (r >= 0)
-                        r = strv_extend(&units, *unit);
-        if (r >= 0)
-                r = check_run(m, &(Check) { .vm = task->vm, .functions = task->functions, .units = units }, &findings);
+        r = check_run(m, &check, &findings);
         if (r < 0)
                 return log_error_errno(r, "cannot check whether the swap can be made: %m; nothing was changed");
-
-        STRV_FOREACH(finding, findings)
-                (void) log_full(LOG_ERR, 0, &(LogSubject) { .id = MESSAGE_REFUSED }, "%s; nothing was changed", *finding);
-        return findings ? -ECANCELED : 0;
+        return report_findings(&findings);
 }
 
 /* Gives back what other VMs were handed and do not use any more. */
@@ -217,7 +252,7 @@ static int start(const Task *task) {
         if (r < 0)
                 return r;
 
-        log_info("every check passed; handing the GPU over to VM %s", task->vm_name);
+        log_info("the checks passed; handing the GPU over to VM %s", task->vm_name);
         if (task->stop_user_units)
                 stop_user_units(task->stop_user_units);
         return run_target(m, task, state);

@@ -37,27 +37,6 @@ DEFINE_CLEANUP(struct udev_monitor *, udev_monitor_unref)
 DEFINE_CLEANUP(struct udev_device *, udev_device_unref)
 DEFINE_CLEANUP(struct udev_enumerate *, udev_enumerate_unref)
 
-/* NVIDIA's driver waits in the kernel, without limit, for its users when it is unbound while in use (passing through
- * nv_pci_remove() of its kernel-open/nvidia/nv-pci.c); unloading the module fails at once instead. */
-static bool must_be_unloaded(const Function *f) {
-        return startswith(f->module, "nvidia") || startswith(f->driver, "nvidia");
-}
-
-static int choose_modules(const Task *task, const Function *functions, char ***ret) {
-        _cleanup_strv_free_ char **modules = NULL;
-        int r;
-
-        r = strv_copy(task->unload_modules, &modules);
-        for (const Function *f = functions; r >= 0 && f->address; f++)
-                if (task->unload_auto && must_be_unloaded(f) && *f->module && !strv_contains(modules, f->module))
-                        r = strv_extend(&modules, f->module);
-        if (r < 0)
-                return log_oom();
-
-        *ret = TAKE_PTR(modules);
-        return 0;
-}
-
 static int order_modules(struct kmod_ctx *kmod, char *const *modules, char ***ret) {
         _cleanup_strv_free_ char **stack = NULL;
 
@@ -164,9 +143,11 @@ static int unload_modules(const Task *task, const Function *functions, int state
         uint64_t deadline = clock_now() + task->holders_timeout * USEC_PER_SEC;
         int r;
 
-        r = choose_modules(task, functions, &modules);
-        if (r < 0 || !modules)
-                return r;
+        r = functions_modules(functions, task->unload_auto, task->unload_modules, &modules);
+        if (r < 0)
+                return log_oom();
+        if (!modules)
+                return 0;
 
         r = module_open(&kmod);
         if (r >= 0)
@@ -208,7 +189,7 @@ static int unbind_all(const Function *functions) {
                 r = function_is_driven_by(f->address, f->driver);
                 if (r > 0 && streq(f->driver, VFIO_DRIVER))
                         continue;
-                if (r > 0 && must_be_unloaded(f))
+                if (r > 0 && function_must_be_unloaded(f))
                         return log_full(LOG_ERR, EBUSY, &subject,
                                         "%s is still driven by %s, which cannot be unbound safely: set "
                                         "UnloadModules=auto", f->address, f->driver);

@@ -5,6 +5,7 @@
 #include "check.h"
 #include "emit.h"
 #include "function.h"
+#include "json.h"
 #include "log.h"
 #include "root.h"
 #include "strv.h"
@@ -81,51 +82,68 @@ static int units_are_current(const Plan *plan) {
         return r < 0 ? r : same;
 }
 
-/* Both add a sentence for each finding, and return 0, or a negative errno after they logged why. */
-static int check_generated(const Plan *plan, char ***findings) {
-        _cleanup_free_ char *target = root_path(GENERATED "/vfio-gpu@%s.target", plan->escaped);
-        const char *finding = "the units of this VM do not exist yet: run 'systemctl daemon-reload'";
+/* All of these return 0, or a negative errno after they logged why. */
+static int check_generated(const Plan *plan, Findings *findings) {
+        _cleanup_free_ char *target = NULL, *path = NULL;
+        const char *what = "do not exist yet";
         int r;
 
-        if (!target)
+        if (asprintf(&target, "vfio-gpu@%s.target", plan->escaped) < 0)
                 return log_oom();
-        if (path_exists(target)) {
+        path = root_path(GENERATED "/%s", target);
+        if (!path)
+                return log_oom();
+        if (path_exists(path)) {
                 r = units_are_current(plan);
                 if (r != 0)
                         return r < 0 ? r : 0;
-                finding = "the units of this VM are from an earlier configuration: run 'systemctl daemon-reload'";
+                what = "are from an earlier configuration";
         }
-        return strv_extend(findings, finding) < 0 ? log_oom() : 0;
+        return findings_add(findings, FINDING_UNITS_OUTDATED, target, "the units of this VM %s: run 'systemctl "
+                            "daemon-reload'", what) < 0 ? log_oom() : 0;
 }
 
-static int check_machine(const Config *config, const Vm *vm, const Plan *plan, char ***findings) {
-        _cleanup_strv_free_ char **units = NULL, **found = NULL;
+static int check_machine(const Config *config, const Vm *vm, const Plan *plan, Findings *findings) {
+        char *const *modules = config_value(config, vm, KEY_UNLOAD_MODULES)->list;
+        bool is_word = modules && (streq(*modules, "auto") || streq(*modules, "no"));
+        Check check = {
+                .vm = plan->escaped,
+                .vm_name = plan->vm,
+                .functions = plan->functions,
+                .stop_units = config_value(config, vm, KEY_STOP_UNITS)->list,
+                .start_units = config_value(config, vm, KEY_START_UNITS)->list,
+                .unload_auto = is_word && streq(*modules, "auto"),
+                .unload_modules = is_word ? NULL : modules,
+                .ignore_inhibitors = streq(config_value(config, vm, KEY_INHIBITORS)->choice, "ignore"),
+        };
         _cleanup_manager_ Manager *m = NULL;
         int r;
 
-        r = manager_open(NULL, &m);
+        r = root_is_set() ? 0 : manager_open(NULL, &m);
         if (r < 0)
                 return r;
-
-        r = strv_copy(config_value(config, vm, KEY_STOP_UNITS)->list, &units);
-        STRV_FOREACH(unit, config_value(config, vm, KEY_START_UNITS)->list)
-                if (r >= 0)
-                        r = strv_extend(&units, *unit);
-        if (r >= 0)
-                r = check_run(m, &(Check) { .vm = plan->escaped, .functions = plan->functions, .units = units }, &found);
-        STRV_FOREACH(finding, found)
-                if (r >= 0)
-                        r = strv_extend(findings, *finding);
+        r = check_run(m, &check, findings);
         return r < 0 ? log_error_errno(r, "cannot check whether the swap can be made: %m.") : 0;
 }
 
-static int refuse(char *const *findings) {
-        for (; findings && *findings; findings++)
-                log_error("%s.", *findings);
-        return EXIT_REFUSED;
+static int check_configuration(const Plan *plan, Findings *findings) {
+        STRV_FOREACH(problem, plan->problems)
+                if (findings_add(findings, FINDING_CONFIGURATION, plan->source, "%s", *problem) < 0)
+                        return log_oom();
+        return 0;
 }
 
-static int agree(const Plan *plan) {
+static int check_vm(const Config *config, const Vm *vm, const Plan *plan, Findings *findings) {
+        int r;
+
+        r = check_configuration(plan, findings);
+        if (r < 0 || plan->problems)
+                return r;
+        r = check_generated(plan, findings);
+        return r < 0 ? r : check_machine(config, vm, plan, findings);
+}
+
+static void agree(const Plan *plan) {
         _cleanup_strv_free_ char **owners = NULL;
 
         (void) functions_owners(plan->functions, &owners);
@@ -136,31 +154,73 @@ static int agree(const Plan *plan) {
                               plan->vm, *owners);
         else
                 (void) printf("VM %s can be swapped for.\n", plan->vm);
-        return EXIT_SUCCESS;
 }
 
-static int check_vm(const Config *config, const Vm *vm) {
-        _cleanup_strv_free_ char **findings = NULL;
+static void print_text(const Plan *plan, const Findings *findings) {
+        for (size_t i = 0; i < findings->n; i++)
+                if (findings->list[i].info->severity == SEVERITY_ERROR)
+                        log_error("%s.", findings->list[i].sentence);
+                else
+                        log_warning("warning: %s.", findings->list[i].sentence);
+        if (findings_count(findings, SEVERITY_ERROR) == 0)
+                agree(plan);
+}
+
+static void print_json(const Plan *plan, const Findings *findings) {
+        Json j = { .f = stdout };
+
+        json_begin(&j, NULL, '{');
+        json_string(&j, "vm", plan->vm);
+        json_string(&j, "verdict", findings_count(findings, SEVERITY_ERROR) > 0 ? "refused" :
+                    findings->n > 0 ? "warnings" : "ok");
+        json_begin(&j, "findings", '[');
+        for (size_t i = 0; i < findings->n; i++) {
+                const Finding *finding = &findings->list[i];
+
+                json_begin(&j, NULL, '{');
+                json_string(&j, "id", finding->info->id);
+                json_string(&j, "severity", finding->info->severity == SEVERITY_ERROR ? "error" : "warning");
+                json_string(&j, "object", finding->object);
+                json_string(&j, "message", finding->sentence);
+                json_end(&j, '}');
+        }
+        json_end(&j, ']');
+        json_end(&j, '}');
+        (void) putchar('\n');
+}
+
+static int check_and_print(const Config *config, const Vm *vm, bool json) {
+        _cleanup_findings_ Findings findings = { 0 };
         _cleanup_plan_ Plan plan = { 0 };
-        int r, k;
 
         if (plan_make(config, vm, &plan) < 0)
                 return log_oom(), EXIT_REFUSED;
-        if (plan.problems)
-                return refuse(plan.problems);
+        if (check_vm(config, vm, &plan, &findings) < 0)
+                return EXIT_REFUSED;
 
-        r = check_generated(&plan, &findings);
-        k = check_machine(config, vm, &plan, &findings);
-        return r < 0 || k < 0 || findings ? refuse(findings) : agree(&plan);
+        if (json)
+                print_json(&plan, &findings);
+        else
+                print_text(&plan, &findings);
+        return findings_count(&findings, SEVERITY_ERROR) > 0 ? EXIT_REFUSED : EXIT_SUCCESS;
 }
 
 int verb_check(int argc, char *argv[]) {
         _cleanup_config_free_ Config *config = NULL;
+        const char *name = NULL;
+        bool json = false;
         const Vm *vm;
         int r;
 
-        if (argc != 2 || argv[1][0] == '-') {
-                log_error("expected: check VM");
+        for (int i = 1; i < argc; i++)
+                if (streq(argv[i], "--json"))
+                        json = true;
+                else if (argv[i][0] != '-' && !name)
+                        name = argv[i];
+                else
+                        argc = 0;
+        if (!name || argc == 0) {
+                log_error("expected: check VM [--json]");
                 return EXIT_USAGE;
         }
 
@@ -170,6 +230,6 @@ int verb_check(int argc, char *argv[]) {
         if (r < 0)
                 return log_oom(), EXIT_REFUSED;
 
-        vm = find_vm(config, argv[1]);
-        return vm ? check_vm(config, vm) : EXIT_REFUSED;
+        vm = find_vm(config, name);
+        return vm ? check_and_print(config, vm, json) : EXIT_REFUSED;
 }

@@ -11,7 +11,7 @@ static const struct {
         int (*run)(int argc, char *argv[]);
         const char *help;
 } verbs[] = {
-        { "check", verb_check, "check VM          Find out whether a swap can be made" },
+        { "check", verb_check, "check VM [--json] Find out whether a swap can be made" },
         { "plan", verb_plan, "plan [VM]         Show what a swap does, step by step" },
         { "status", verb_status, "status [VM]       Show where each swap stands, and who has the GPU" },
         { "test", verb_test, "test VM --for=S   Swap, and give the GPU back after S seconds whatever happens" },

@@ -151,6 +151,13 @@ int manager_unit_runs(Manager *m, const char *unit) {
         return r < 0 ? r : streq(state, "active") || streq(state, "activating") || streq(state, "reloading");
 }
 
+int manager_unit_can_start(Manager *m, const char *unit) {
+        int can = 0, r;
+
+        r = read_property(m, unit, "Unit", "CanStart", 'b', &can);
+        return r < 0 ? r : can != 0;
+}
+
 int manager_unit_needs_reload(Manager *m, const char *unit) {
         int changed = 0, r;
 
@@ -185,6 +192,27 @@ int manager_list_units(Manager *m, char *const *states, char *const *patterns, c
                 r = strv_extend(&units, unit);
                 if (r < 0)
                         return r;
+        }
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(units);
+        return 0;
+}
+
+int manager_list_unit_files(Manager *m, char ***ret) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        _cleanup_strv_free_ char **units = NULL;
+        const char *path;
+        int r;
+
+        r = sd_bus_call_method(m->bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "ListUnitFiles", NULL, &reply, NULL);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(reply, 'a', "(ss)");
+        while (r >= 0 && (r = sd_bus_message_read(reply, "(ss)", &path, NULL)) > 0) {
+                const char *slash = strrchr(path, '/');
+
+                r = strv_extend(&units, slash ? slash + 1 : path);
         }
         if (r < 0)
                 return r;

@@ -32,6 +32,9 @@ int manager_unit_string(Manager *m, const char *unit, const char *interface, con
 /* Returns 1 if the unit is active or on its way to that, 0 if not, or a negative errno. */
 int manager_unit_runs(Manager *m, const char *unit);
 
+/* Returns 1 if a person could start the unit, 0 if it is masked, faulty or refuses that, or a negative errno. */
+int manager_unit_can_start(Manager *m, const char *unit);
+
 /* Returns 1 if the unit's program was ended by SIGTERM, as it is by a stop in the middle of its start; 0 if not, or a negative
  * errno. */
 int manager_unit_was_terminated(Manager *m, const char *unit);
@@ -45,6 +48,9 @@ int manager_unit_left(Manager *m, const char *unit, uint64_t *ret);
 /* Lists the loaded units that match one of the patterns and are in one of the states (NULL: in any). Returns 0 or a
  * negative errno. */
 int manager_list_units(Manager *m, char *const *states, char *const *patterns, char ***ret);
+
+/* Lists the names of all unit files, loaded or not. Returns 0 or a negative errno. */
+int manager_list_unit_files(Manager *m, char ***ret);
 
 /* Asks for a job ("StartUnit", "StopUnit") and remembers it for manager_wait(). With mode "replace" it takes the place of jobs
  * that it contradicts, with "fail" they have precedence. 'error' receives the manager's answer.

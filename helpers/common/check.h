@@ -2,14 +2,22 @@
 #pragma once
 
 #include "bus.h"
+#include "finding.h"
 
 /* What is about to be handed over, and what is to let go of it. */
 typedef struct Check {
-        const char *vm; /* as in the names of the units */
+        const char *vm;      /* as in the names of the units */
+        const char *vm_name; /* as libvirt knows it */
         char *const *functions;
-        char *const *units;
+        char *const *stop_units;
+        char *const *start_units;
+        bool unload_auto;
+        char *const *unload_modules;
+        bool ignore_inhibitors;
+        bool starting; /* the unit that makes the swap is the one that asks */
 } Check;
 
-/* Looks for everything that is known to make the swap fail, without changing anything. Returns 0 with a sentence for each
- * finding (NULL: none), or a negative errno. */
-int check_run(Manager *m, const Check *check, char ***ret);
+/* Looks for everything that is known to make the swap fail or surprise, without changing anything. Without a manager only
+ * files are looked at, as of a machine that is not this one. Returns 0 with what was found added to 'findings', or a
+ * negative errno. */
+int check_run(Manager *m, const Check *check, Findings *findings);

@@ -35,26 +35,8 @@ static int read_module(const char *driver, char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
-static int has_drm_device(const char *address) {
-        _cleanup_free_ char *class = root_path("/sys/class/drm");
-        _cleanup_strv_free_ char **devices = NULL;
-        int r;
-
-        r = class ? list_directory(class, &devices) : -ENOMEM;
-        if (r < 0)
-                return r == -ENOENT ? 0 : r;
-
-        STRV_FOREACH(device, devices) {
-                _cleanup_free_ char *link = root_path("/sys/class/drm/%s", *device);
-
-                r = link ? pci_carries(address, link) : -ENOMEM;
-                if (r != 0)
-                        return r;
-        }
-        return 0;
-}
-
-static int function_read(const char *address, Function *f) {
+int function_read(const char *address, Function *f) {
+        _cleanup_strv_free_ char **drm = NULL;
         int r;
 
         f->address = strdup(address);
@@ -73,11 +55,11 @@ static int function_read(const char *address, Function *f) {
         if (r >= 0)
                 r = pci_read_override(address, &f->override);
         if (r >= 0)
-                r = has_drm_device(address);
+                r = pci_class_devices(address, "drm", &drm);
         if (r < 0)
                 return r;
 
-        f->drm = r > 0;
+        f->drm = drm != NULL;
         return 0;
 }
 
@@ -110,6 +92,25 @@ int functions_addresses(const Function *functions, char ***ret) {
                         return -ENOMEM;
 
         *ret = TAKE_PTR(addresses);
+        return 0;
+}
+
+bool function_must_be_unloaded(const Function *f) {
+        return startswith(f->module, "nvidia") || startswith(f->driver, "nvidia");
+}
+
+int functions_modules(const Function *functions, bool automatic, char *const *listed, char ***ret) {
+        _cleanup_strv_free_ char **modules = NULL;
+        int r;
+
+        r = strv_copy(listed, &modules);
+        for (const Function *f = functions; r >= 0 && f->address; f++)
+                if (automatic && function_must_be_unloaded(f) && *f->module && !strv_contains(modules, f->module))
+                        r = strv_extend(&modules, f->module);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(modules);
         return 0;
 }
 

@@ -19,11 +19,23 @@ void functions_free(Function *functions);
 DEFINE_CLEANUP(Function *, functions_free)
 #define _cleanup_functions_free_ _cleanup_(functions_freep)
 
+/* Looks at one function as it is now. Returns 0 or a negative errno, after which what is there is to be freed as well. */
+int function_read(const char *address, Function *ret);
+
 /* Looks at the functions as they are now. Returns 0 with an array, or a negative errno after it logged why. */
 int functions_read(char *const *addresses, Function **ret);
 
 /* Lists the addresses. Returns 0 or -ENOMEM. */
 int functions_addresses(const Function *functions, char ***ret);
+
+/* Returns whether the driver has to be unloaded before the function can be taken: NVIDIA's waits in the kernel, without
+ * limit, for its users when it is unbound while in use (passing through nv_pci_remove() of its kernel-open/nvidia/nv-pci.c);
+ * unloading the module fails at once instead. */
+bool function_must_be_unloaded(const Function *f);
+
+/* Lists the modules to unload: those that are listed and, with 'automatic', those of drivers that have to be. Returns 0 or
+ * -ENOMEM. */
+int functions_modules(const Function *functions, bool automatic, char *const *listed, char ***ret);
 
 /* Keeps the functions in the record of a swap. Returns 0 or a negative errno. */
 int functions_save(int state, const Function *functions);

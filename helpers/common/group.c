@@ -22,9 +22,31 @@ static int is_in_the_way(const char *companion, char *const *handed_over, char *
         return !streq(*ret_driver, VFIO_DRIVER) && !streq(*ret_driver, "pci-stub");
 }
 
+/* Lists what keeps the group from being handed over, as "0000:01:00.1 (snd_hda_intel)". */
+static int list_in_the_way(const char *address, const char *group, char *const *handed_over, char ***ret) {
+        _cleanup_free_ char *path = root_path("/sys/kernel/iommu_groups/%s/devices", group);
+        _cleanup_strv_free_ char **companions = NULL, **found = NULL;
+        int r;
+
+        r = path ? list_directory(path, &companions) : -ENOMEM;
+        STRV_FOREACH(companion, companions) {
+                _cleanup_free_ char *driver = NULL;
+
+                if (r >= 0 && !streq(*companion, address))
+                        r = is_in_the_way(*companion, handed_over, &driver);
+                if (r > 0)
+                        r = strv_extendf(&found, "%s (%s)", *companion, driver);
+        }
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(found);
+        return 0;
+}
+
 int group_problem(const char *address, char *const *handed_over, char **ret) {
-        _cleanup_free_ char *group = NULL, *path = NULL;
-        _cleanup_strv_free_ char **companions = NULL;
+        _cleanup_free_ char *group = NULL, *joined = NULL;
+        _cleanup_strv_free_ char **found = NULL;
         int r;
 
         *ret = NULL;
@@ -32,26 +54,14 @@ int group_problem(const char *address, char *const *handed_over, char **ret) {
         if (r < 0)
                 return r;
         if (r == 0)
-                return asprintf(ret, "%s is in no IOMMU group: turn the IOMMU on in the firmware's setup (VT-d, AMD-Vi), "
-                                "and on Intel boot with intel_iommu=on", address) < 0 ? -ENOMEM : 0;
+                return asprintf(ret, "%s is in no IOMMU group", address) < 0 ? -ENOMEM : 0;
 
-        path = root_path("/sys/kernel/iommu_groups/%s/devices", group);
-        r = path ? list_directory(path, &companions) : -ENOMEM;
-        if (r < 0)
+        r = list_in_the_way(address, group, handed_over, &found);
+        if (r < 0 || !found)
                 return r;
 
-        STRV_FOREACH(companion, companions) {
-                _cleanup_free_ char *driver = NULL;
-
-                if (streq(*companion, address))
-                        continue;
-                r = is_in_the_way(*companion, handed_over, &driver);
-                if (r < 0)
-                        return r;
-                if (r > 0)
-                        return asprintf(ret, "%s shares IOMMU group %s with %s, which driver %s uses: add it to Devices=, "
-                                        "or take it from its driver", address, group, *companion, driver) < 0 ?
-                                -ENOMEM : 0;
-        }
-        return 0;
+        joined = strv_join(found, ", ");
+        return !joined || asprintf(ret, "%s shares IOMMU group %s with %s, which the host uses, and a VM gets all of a group "
+                                   "or nothing: add what is missing to Devices=, take it from its driver, or put the card "
+                                   "into another slot", address, group, joined) < 0 ? -ENOMEM : 0;
 }

@@ -5,5 +5,5 @@
 
 /* Looks whether the function's IOMMU group can be handed over whole: each of its other functions has to be a bridge, one of
  * 'handed_over' (NULL: of none), on vfio-pci, or without a driver. Returns 0 with NULL if so, 0 with a sentence to be freed
- * that names what is in the way if not, or a negative errno. */
+ * that names all that is in the way if not, or a negative errno. */
 int group_problem(const char *address, char *const *handed_over, char **ret);

@@ -21,6 +21,7 @@ static int make_fields(int level, int error, const LogSubject *subject, const ch
                 { "VFIO_GPU_FUNCTION", subject->function },
                 { "VFIO_GPU_MODULE", subject->module },
                 { "VFIO_GPU_UNIT", subject->unit },
+                { "VFIO_GPU_FINDING", subject->finding },
         };
         _cleanup_strv_free_ char **fields = NULL;
         int r;

@@ -11,6 +11,7 @@ typedef struct LogSubject {
         const char *function; /* PCI address, VFIO_GPU_FUNCTION= */
         const char *module;   /* kernel module, VFIO_GPU_MODULE= */
         const char *unit;     /* systemd unit, VFIO_GPU_UNIT= */
+        const char *finding;  /* what a check found, by its name, VFIO_GPU_FINDING= */
 } LogSubject;
 
 /* Delivers one line. 'error' is 0 or a positive errno value. */

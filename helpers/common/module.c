@@ -2,30 +2,111 @@
 
 #include "log.h"
 #include "module.h"
+#include "root.h"
 #include "strv.h"
+#include "text.h"
 
 /* Deeper than any real chain of modules; ends a walk through a damaged list. */
 #define DEPTH_MAX 16
 
+#define RELEASE_MAX 256
+#define DEPENDENCIES_MAX (16 * 1024 * 1024)
+
 DEFINE_CLEANUP(struct kmod_module *, kmod_module_unref)
 DEFINE_CLEANUP(struct kmod_list *, kmod_module_unref_list)
 
-int module_open(struct kmod_ctx **ret) {
+int module_directory(char **ret) {
+        _cleanup_free_ char *path = root_path("/proc/sys/kernel/osrelease"), *release = NULL;
+        int r;
+
+        r = path ? read_text_file(path, RELEASE_MAX, &release) : -ENOMEM;
+        if (r < 0)
+                return r;
+
+        *ret = root_path("/lib/modules/%s", release);
+        return *ret ? 0 : -ENOMEM;
+}
+
+int module_find_all(struct kmod_ctx **ret) {
+        static const char *const no_configuration[] = { NULL };
+        _cleanup_free_ char *directory = NULL;
         _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
         int r;
 
-        kmod = kmod_new(NULL, NULL);
+        /* Of this machine, libkmod knows where the distribution keeps its modules. */
+        r = root_is_set() ? module_directory(&directory) : 0;
+        if (r < 0)
+                return r;
+        kmod = kmod_new(directory, directory ? no_configuration : NULL);
         if (!kmod)
-                return log_oom();
+                return -ENOMEM;
 
         kmod_set_log_priority(kmod, LOG_CRIT);
         r = kmod_load_resources(kmod);
         if (r < 0)
-                return log_error_errno(r, "cannot read the modules of the running kernel: %m; after an upgrade of the "
-                                       "kernel, reboot");
+                return r;
 
         *ret = TAKE_PTR(kmod);
         return 0;
+}
+
+int module_open(struct kmod_ctx **ret) {
+        int r;
+
+        r = module_find_all(ret);
+        return r < 0 ? log_error_errno(r, "cannot read the modules of the running kernel: %m; after an upgrade of the "
+                                       "kernel, reboot") : 0;
+}
+
+int module_exists(struct kmod_ctx *kmod, const char *name) {
+        _cleanup_(kmod_module_unref_listp) struct kmod_list *found = NULL;
+        int r;
+
+        r = kmod_module_new_from_lookup(kmod, name, &found);
+        return r < 0 ? r : found != NULL;
+}
+
+/* Cuts "kernel/drivers/gpu/drm/nvidia-drm.ko.xz: …", a line of modules.dep, down to the module's name. */
+static const char *cut_name(char *line) {
+        char *end = strchr(line, ':'), *slash;
+
+        if (end)
+                *end = 0;
+        slash = strrchr(line, '/');
+        line = slash ? slash + 1 : line;
+        end = strstr(line, ".ko");
+        if (end)
+                *end = 0;
+        for (char *p = line; (p = strchr(p, '-'));)
+                *p = '_';
+        return line;
+}
+
+int module_nearest(struct kmod_ctx *kmod, const char *name, char **ret) {
+        _cleanup_free_ char *path = NULL, *text = NULL;
+        _cleanup_free_ const char **names = NULL;
+        const char *nearest;
+        size_t n = 0;
+        int r;
+
+        if (asprintf(&path, "%s/modules.dep", kmod_get_dirname(kmod)) < 0)
+                return -ENOMEM;
+        r = read_text_file(path, DEPENDENCIES_MAX, &text);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+
+        for (const char *p = text; p; p = strchr(p + 1, '\n'))
+                n++;
+        names = reallocarray(NULL, n, sizeof(char *));
+        if (!names)
+                return -ENOMEM;
+        n = 0;
+        for (char *next = text, *line; (line = strsep(&next, "\n"));)
+                names[n++] = cut_name(line);
+
+        nearest = nearest_name(name, names, n);
+        *ret = nearest ? strdup(nearest) : NULL;
+        return nearest && !*ret ? -ENOMEM : nearest != NULL;
 }
 
 static int load_one(struct kmod_module *module) {

@@ -8,8 +8,20 @@
 DEFINE_CLEANUP(struct kmod_ctx *, kmod_unref)
 #define _cleanup_kmod_ _cleanup_(kmod_unrefp)
 
-/* Opens the modules of the running kernel. Returns 0, or a negative errno after it logged why. */
+/* Gives the directory in which the modules of the running kernel should be, to be freed. Returns 0 or a negative errno. */
+int module_directory(char **ret);
+
+/* Opens the modules of the running kernel. Returns 0 or a negative errno; the second one logs why. */
+int module_find_all(struct kmod_ctx **ret);
 int module_open(struct kmod_ctx **ret);
+
+/* Returns 1 if the running kernel has a module, loaded or not, or something built in of that name, 0 if not, or a negative
+ * errno. */
+int module_exists(struct kmod_ctx *kmod, const char *name);
+
+/* Finds the module whose name is nearest to one that does not exist. Returns 1 with a string to be freed, 0 if none is near,
+ * or -ENOMEM. */
+int module_nearest(struct kmod_ctx *kmod, const char *name, char **ret);
 
 /* Loads a module and what it needs; builtin and already loaded ones are fine, blacklists do not apply to a module that is
  * asked for by name. Returns 0, -ENOENT where the running kernel has none of that name, or another negative errno. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <ctype.h>
+#include <limits.h>
 
 #include "pci.h"
 #include "root.h"
+#include "strv.h"
 
 #define ATTRIBUTE_MAX 4096
 
@@ -115,6 +117,30 @@ int pci_carries(const char *address, const char *link) {
                 return -ENOMEM;
         }
         return !!strstr(target, component);
+}
+
+int pci_class_devices(const char *address, const char *class, char ***ret) {
+        _cleanup_free_ char *directory = root_path("/sys/class/%s", class);
+        _cleanup_strv_free_ char **all = NULL, **found = NULL;
+        int r;
+
+        r = directory ? list_directory(directory, &all) : -ENOMEM;
+        if (r == -ENOENT)
+                r = 0;
+        STRV_FOREACH(name, all) {
+                _cleanup_free_ char *link = NULL;
+
+                if (r < 0 || asprintf(&link, "%s/%s", directory, *name) < 0)
+                        return r < 0 ? r : -ENOMEM;
+                r = pci_carries(address, link);
+                if (r > 0)
+                        r = strv_extend(&found, *name);
+        }
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(found);
+        return 0;
 }
 
 int pci_read_override(const char *address, char **ret) {

@@ -34,6 +34,9 @@ int pci_read_link(const char *address, const char *link, char **ret);
 /* Follows a link of /sys/class. Returns 1 if the device there hangs on the function, itself or on a child of it as a
  * virtio GPU's does; 0 if not, or if there is no such link; or -ENOMEM. */
 int pci_carries(const char *address, const char *link);
+/* Lists the devices of a class ("block", "net") that hang on the function, whatever is between. Returns 0 or a negative
+ * errno. */
+int pci_class_devices(const char *address, const char *class, char ***ret);
 
 /* Reads driver_override, "" where there is none. Returns 0 with a string to be freed, or a negative errno. */
 int pci_read_override(const char *address, char **ret);

@@ -23,6 +23,7 @@ class Machine:
             self.write(f"sys/bus/pci/{name}", "")
         self.write("proc/cmdline", "quiet\n")
         self.write("proc/iomem", "00000000-00000fff : Reserved\n")
+        self.write("proc/sys/kernel/osrelease", os.uname().release + "\n")
 
     def write(self, name, text):
         path = self.root / name
@@ -42,15 +43,15 @@ class Machine:
         for name in (self.root / "kernel/adds" / owner).read_text().splitlines():
             (self.root / name).rename(self.root / "kernel/parked" / name.replace("/", "%"))
 
-    def function(self, address, ids=(), override="(null)", device_class="0x030000"):
+    def function(self, address, ids=(), override="(null)", device_class="0x030000", group=GROUP):
         directory = f"sys/devices/pci0000:00/{address}"
         for name, text in {"class": device_class, "driver_override": override, "remove": "",
                            "resource": "0x00000000e0000000 0x00000000efffffff 0x000000000014220c"}.items():
             self.write(f"{directory}/{name}", text + "\n")
-        links = f"sys/bus/pci/devices/{address}", f"sys/kernel/iommu_groups/{GROUP}/devices/{address}"
+        links = f"sys/bus/pci/devices/{address}", f"sys/kernel/iommu_groups/{group}/devices/{address}"
         for link in links:
             self.link(link, directory)
-        self.link(f"{directory}/iommu_group", f"sys/kernel/iommu_groups/{GROUP}")
+        self.link(f"{directory}/iommu_group", f"sys/kernel/iommu_groups/{group}")
         self.write(f"kernel/ids/{address}", "".join(f"{name}\n" for name in ids))
         self.adds(address, directory, *links)
         return directory

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "check-part.h"
+#include "module.h"
+#include "pci.h"
+#include "root.h"
+#include "strv.h"
+
+/* Deeper than any real chain of modules; ends a walk through a damaged tree. */
+#define DEPTH_MAX 16
+
+/* Returns the module's name as the kernel writes it, to be freed, or NULL without memory. */
+static char *kernel_name(const char *module) {
+        char *name = strdup(module);
+
+        for (char *p = name; p && (p = strchr(p, '-'));)
+                *p = '_';
+        return name;
+}
+
+/* Returns 1 if the module is loaded or built in, 0 if not, or -ENOMEM. */
+static int is_loaded(const char *module) {
+        _cleanup_free_ char *name = kernel_name(module), *path = name ? root_path("/sys/module/%s", name) : NULL;
+
+        return path ? path_exists(path) : -ENOMEM;
+}
+
+/* Returns 1 if vfio-pci is there, 0 if it has yet to be loaded, or -ENOMEM. */
+static int has_vfio(void) {
+        _cleanup_free_ char *path = root_path("/sys/bus/pci/drivers/" VFIO_DRIVER);
+
+        return path ? path_exists(path) : -ENOMEM;
+}
+
+static int add_replaced(CheckContext *c, const char *module) {
+        _cleanup_free_ char *directory = NULL;
+        int r;
+
+        r = module_directory(&directory);
+        return r < 0 ? r : findings_add(c->findings, FINDING_KERNEL_REPLACED, directory,
+                                        "the modules of the running kernel are gone (%s), as after an upgrade of the kernel: "
+                                        "%s could not be loaded when it is needed; reboot", directory, module);
+}
+
+static int check_vfio(CheckContext *c, struct kmod_ctx *kmod) {
+        int r = module_exists(kmod, VFIO_DRIVER);
+
+        return r != 0 ? r : findings_add(c->findings, FINDING_VFIO_MISSING, VFIO_DRIVER,
+                                         "the running kernel has no vfio-pci, which is to hold the GPU for the VM "
+                                         "('modinfo vfio-pci'): install the package with the rest of its modules, or "
+                                         "another kernel");
+}
+
+static int check_known(CheckContext *c, struct kmod_ctx *kmod, const char *module) {
+        _cleanup_free_ char *nearest = NULL;
+        int r;
+
+        r = is_loaded(module);
+        if (r == 0)
+                r = module_exists(kmod, module);
+        if (r == 0)
+                r = module_nearest(kmod, module, &nearest);
+        if (r < 0 || (r > 0 && !nearest))
+                return r;
+        return findings_add(c->findings, FINDING_MODULE_UNKNOWN, module,
+                            "UnloadModules= names %s, and the running kernel has no such module%s%s%s: correct it in "
+                            "vfio-gpu.conf", module, nearest ? " (did you mean " : "", nearest ?: "", nearest ? "?)" : "");
+}
+
+/* Adds the module and those that use it. */
+static int add_stack(const char *module, unsigned depth, char ***stack) {
+        _cleanup_free_ char *name = kernel_name(module), *path = name ? root_path("/sys/module/%s/holders", name) : NULL;
+        _cleanup_strv_free_ char **holders = NULL;
+        int r;
+
+        r = path ? list_directory(path, &holders) : -ENOMEM;
+        if (r == -ENOENT)
+                r = 0;
+        STRV_FOREACH(holder, depth < DEPTH_MAX ? holders : NULL)
+                if (r >= 0)
+                        r = add_stack(*holder, depth + 1, stack);
+        return r < 0 || strv_contains(*stack, name) ? r : strv_consume(stack, TAKE_PTR(name));
+}
+
+/* Adds the functions that a driver has and that are not handed over. */
+static int add_others(CheckContext *c, const char *driver, char ***others) {
+        _cleanup_free_ char *path = root_path("/sys/bus/pci/drivers/%s", driver);
+        _cleanup_strv_free_ char **names = NULL;
+        int r;
+
+        r = path ? list_directory(path, &names) : -ENOMEM;
+        if (r == -ENOENT)
+                r = 0;
+        STRV_FOREACH(name, names) {
+                _cleanup_free_ char *address = NULL;
+
+                if (r >= 0 && pci_address_parse(*name, &address) >= 0 && !strv_contains(c->check->functions, *name))
+                        r = strv_extend(others, *name);
+        }
+        return r;
+}
+
+static int check_shared(CheckContext *c, const char *module) {
+        _cleanup_free_ char *path = root_path("/sys/module/%s/drivers", module), *joined = NULL;
+        _cleanup_strv_free_ char **drivers = NULL, **others = NULL;
+        int r;
+
+        r = path ? list_directory(path, &drivers) : -ENOMEM;
+        if (r == -ENOENT)
+                return 0;
+        STRV_FOREACH(entry, drivers) {
+                const char *driver = startswith(*entry, "pci:");
+
+                if (r >= 0 && driver)
+                        r = add_others(c, driver, &others);
+        }
+        if (r < 0 || !others)
+                return r;
+
+        joined = strv_join(others, ", ");
+        return !joined ? -ENOMEM :
+                findings_add(c->findings, FINDING_MODULE_SHARED, module,
+                             "module %s has to be unloaded, and also drives %s, which would stay with the host without a "
+                             "driver: hand it over as well (Devices=), give it to another driver, or take the module out of "
+                             "UnloadModules=", module, joined);
+}
+
+/* What needs the files of the modules, and them alone. */
+static int check_files(CheckContext *c, char *const *modules, bool vfio) {
+        _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
+        int r;
+
+        r = module_find_all(&kmod);
+        if (r < 0)
+                return r == -ENOMEM ? r : add_replaced(c, vfio ? *modules : VFIO_DRIVER);
+
+        if (!vfio)
+                r = check_vfio(c, kmod);
+        for (char *const *module = c->check->unload_modules; r >= 0 && module && *module; module++)
+                r = check_known(c, kmod, *module);
+        return r;
+}
+
+int check_modules(CheckContext *c) {
+        _cleanup_strv_free_ char **modules = NULL, **stack = NULL;
+        int r, vfio = has_vfio();
+
+        r = vfio < 0 ? vfio : functions_modules(c->functions, c->check->unload_auto, c->check->unload_modules, &modules);
+        if (r >= 0 && (modules || !vfio))
+                r = check_files(c, modules, vfio);
+
+        STRV_FOREACH(module, modules)
+                if (r >= 0)
+                        r = add_stack(*module, 0, &stack);
+        STRV_FOREACH(module, stack)
+                if (r >= 0)
+                        r = check_shared(c, *module);
+        return r;
+}

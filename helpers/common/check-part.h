@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "check.h"
+#include "function.h"
+
+/* The parts of check_run(). Each adds what it finds, and returns 0 or a negative errno. */
+
+typedef struct CheckContext {
+        const Check *check;
+        Manager *manager; /* NULL for files alone */
+        Findings *findings;
+        Function *functions; /* as they are, without those that are not on the bus */
+        char **owners;       /* the VMs that were handed one of them */
+} CheckContext;
+
+/* Swaps of this VM and others: in progress, given up half-way, and VMs that run. */
+int check_swaps(CheckContext *c);
+int check_holders(CheckContext *c);
+
+/* The functions themselves: on the bus, no bridges, free to be taken. */
+int check_functions(CheckContext *c);
+
+/* Their IOMMU groups, and the IOMMU. */
+int check_groups(CheckContext *c);
+
+/* The kernel's modules: those to load, and those to unload. */
+int check_modules(CheckContext *c);
+
+/* What the host would lose with them: disks and network interfaces. */
+int check_disks(CheckContext *c);
+int check_networks(CheckContext *c);
+
+/* The units to stop and to start, and who asks to leave the desktop alone. */
+int check_units(CheckContext *c);
+int check_inhibitors(CheckContext *c);
+
+/* libvirt's definition of the VM and, if there is one, its hook, which is not among the parts itself. */
+int check_libvirt(CheckContext *c);
+int check_hook(CheckContext *c);
