@@ -159,9 +159,8 @@ static int add_in_use(CheckContext *c, const char *address, char *const *disks, 
         printable = how ? text_printable(how) : NULL;
         return !which || !printable ? -ENOMEM :
                 findings_add(c->findings, FINDING_DISK_IN_USE, address,
-                             "%s has a disk that the host uses (%s: %s), which would be gone from one moment to the next, with "
-                             "data lost: unmount it and stop what else uses it, or take the function out of Devices=",
-                             address, which, printable);
+                             "%s has a disk that the host uses (%s: %s) and would lose from one moment to the next: unmount it and "
+                             "stop what else uses it, or take the function out of Devices=", address, which, printable);
 }
 
 static int check_disks_of(CheckContext *c, const char *address) {

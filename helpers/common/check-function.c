@@ -68,13 +68,13 @@ static const char *explain_vfio(const Function *f) {
 static int check_driver(CheckContext *c, const Function *f) {
         if (streq(f->driver, VFIO_DRIVER))
                 return findings_add(c->findings, FINDING_ALREADY_VFIO, f->address,
-                                    "%s is on vfio-pci already, so the desktop does not use it, and it stays there after the "
-                                    "VM; if the desktop should have it: %s", f->address, explain_vfio(f));
+                                    "%s is on vfio-pci already, so the desktop does not use it, and it stays there after "
+                                    "the VM; if the desktop should have it: %s", f->address, explain_vfio(f));
         if (*f->override && !streq(f->override, f->driver))
                 return findings_add(c->findings, FINDING_OVERRIDE_LEFT, f->address,
-                                    "driver_override of %s is '%s', though no swap has it: it is set to that again after the "
-                                    "VM, and keeps every other driver away; 'driverctl unset-override %s' clears it, and so "
-                                    "does a reboot if nothing sets it at boot", f->address, f->override, f->address);
+                                    "driver_override of %s is '%s', though no swap has it: it keeps every other driver away, "
+                                    "and is set again after the VM; 'driverctl unset-override %s' clears it, and so does a "
+                                    "reboot if nothing sets it at boot", f->address, f->override, f->address);
         return 0;
 }
 

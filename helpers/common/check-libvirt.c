@@ -42,8 +42,8 @@ static int check_other(CheckContext *c, const Hostdev *hostdev) {
 
         if (class == -ENOENT)
                 return findings_add(c->findings, FINDING_LIBVIRT_OTHER, hostdev->address,
-                                    "libvirt's domain '%s' has %s, which is not on the PCI bus, so the VM cannot start: correct "
-                                    "it with 'virsh edit'", c->check->vm_name, hostdev->address);
+                                    "libvirt's domain '%s' has %s, which is not on the PCI bus, so the VM cannot start: "
+                                    "correct it with 'virsh edit'", c->check->vm_name, hostdev->address);
         r = class < 0 ? class : pci_read_link(hostdev->address, "driver", &driver);
         if (r < 0 || (r > 0 && streq(driver, VFIO_DRIVER)) || (hostdev->managed && !pci_class_is_display(class)))
                 return r;
@@ -65,8 +65,8 @@ static int check_domain(CheckContext *c, const char *file) {
                 return r == -ENOMEM ? r : 0;
         if (r < 0)
                 return findings_add(c->findings, FINDING_LIBVIRT_UNREADABLE, file,
-                                    "cannot make out the devices of libvirt's domain '%s' from %s (%s): whether they are those "
-                                    "of vfio-gpu.conf is not known; 'virsh dumpxml' shows what libvirt makes of it",
+                                    "cannot make out the devices of libvirt's domain '%s' from %s (%s), so they may be others "
+                                    "than those that are handed over: see whether 'virsh edit' still accepts it",
                                     c->check->vm_name, file, strerror(-r));
 
         r = check_unused(c, file, hostdevs);

@@ -130,7 +130,7 @@ static int check_files(CheckContext *c, char *const *modules, bool vfio) {
         _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
         int r;
 
-        r = module_find_all(&kmod);
+        r = module_try_open(&kmod);
         if (r < 0)
                 return r == -ENOMEM ? r : add_replaced(c, vfio ? *modules : VFIO_DRIVER);
 

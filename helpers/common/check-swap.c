@@ -5,22 +5,24 @@
 #include "root.h"
 #include "state.h"
 #include "strv.h"
+#include "text.h"
 
-static int get_state(CheckContext *c, const char *vm, char **ret_unit, char **ret_state) {
-        if (asprintf(ret_unit, "vfio-gpu@%s.service", vm) < 0) {
-                *ret_unit = NULL;
+/* Returns 1 if the unit of the VM is neither active nor on its way to or from that, 0 if it is, or a negative errno. */
+static int is_over(CheckContext *c, const char *vm, const char *type) {
+        _cleanup_free_ char *unit = NULL, *state = NULL;
+        int r;
+
+        if (asprintf(&unit, "vfio-gpu@%s.%s", vm, type) < 0) {
+                unit = NULL;
                 return -ENOMEM;
         }
-        return manager_unit_string(c->manager, *ret_unit, "Unit", "ActiveState", ret_state);
-}
-
-static bool is_over(const char *state) {
-        return streq(state, "inactive") || streq(state, "failed");
+        r = manager_unit_string(c->manager, unit, "Unit", "ActiveState", &state);
+        return r < 0 ? r : streq(state, "inactive") || streq(state, "failed");
 }
 
 /* What this VM's own swap has left counts for the next one as well, and is restored after it. */
 static int check_own_state(CheckContext *c) {
-        _cleanup_free_ char *path = root_path(STATE_DIRECTORY "/%s", c->check->vm), *unit = NULL, *state = NULL;
+        _cleanup_free_ char *path = root_path(STATE_DIRECTORY "/%s", c->check->vm);
         int r;
 
         if (!path)
@@ -28,26 +30,37 @@ static int check_own_state(CheckContext *c) {
         if (!path_exists(path))
                 return 0;
 
-        r = get_state(c, c->check->vm, &unit, &state);
-        if (r < 0 || (!c->check->starting && !is_over(state)))
-                return r;
-        return findings_add(c->findings, FINDING_STATE_LEFT, path,
-                            "%s is left of an earlier swap of this VM, whose way back was not finished: what it notes of the "
-                            "host counts, and is restored after this swap; 'vfio-gpuctl recover \"%s\"' restores it now", path,
-                            c->check->vm);
+        r = is_over(c, c->check->vm, "target");
+        if (r > 0 && !c->check->starting)
+                r = is_over(c, c->check->vm, "service");
+        return r <= 0 ? r : findings_add(c->findings, FINDING_STATE_LEFT, path,
+                                         "%s is left of an earlier swap of this VM, whose way back was not finished: what it "
+                                         "notes of the host counts, and is restored after this swap; 'vfio-gpuctl recover "
+                                         "\"%s\"' restores it now", path, c->check->vm);
 }
 
 /* A swap on top of one that was given up would take its leftovers for the state of the host. */
 static int check_owner(CheckContext *c, const char *vm) {
-        _cleanup_free_ char *unit = NULL, *state = NULL;
+        _cleanup_free_ char *unit = NULL;
         int r;
 
-        r = get_state(c, vm, &unit, &state);
-        if (r < 0 || !is_over(state))
+        r = is_over(c, vm, "service");
+        if (r <= 0)
                 return r;
-        return findings_add(c->findings, FINDING_SWAP_UNFINISHED, unit,
-                            "the GPU was handed over to VM %s and never given back (%s is %s, but " STATE_DIRECTORY
-                            "/%s is there): run 'vfio-gpuctl recover \"%s\"' first", vm, unit, state, vm, vm);
+        if (asprintf(&unit, "vfio-gpu@%s.target", vm) < 0) {
+                unit = NULL;
+                return -ENOMEM;
+        }
+
+        /* A target can be started without the service, and then is not stopped with it. */
+        r = is_over(c, vm, "target");
+        if (r == 0)
+                return findings_add(c->findings, FINDING_SWAP_UNFINISHED, unit,
+                                    "the GPU is handed over to VM %s by its target alone: 'systemctl stop %s' first", vm,
+                                    unit);
+        return r < 0 ? r : findings_add(c->findings, FINDING_SWAP_UNFINISHED, unit,
+                                        "the GPU was handed over to VM %s and never given back, as " STATE_DIRECTORY "/%s "
+                                        "shows: run 'vfio-gpuctl recover \"%s\"' first", vm, vm, vm);
 }
 
 /* Of two swaps at a time the second would take for the host's own state what the first has made of it. One that gives back
@@ -129,8 +142,8 @@ static int add_running(CheckContext *c, const char *who) {
 }
 
 int check_holders(CheckContext *c) {
+        _cleanup_free_ char *who = NULL, *printable = NULL;
         _cleanup_strv_free_ char **nodes = NULL;
-        _cleanup_free_ char *who = NULL;
         Holder *holders = NULL;
         size_t n = 0;
         int r;
@@ -144,5 +157,6 @@ int check_holders(CheckContext *c) {
 
         who = holders_describe(holders, n);
         holders_free(holders, n);
-        return who ? add_running(c, who) : -ENOMEM;
+        printable = who ? text_printable(who) : NULL;
+        return printable ? add_running(c, printable) : -ENOMEM;
 }

@@ -27,7 +27,7 @@ int module_directory(char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
-int module_find_all(struct kmod_ctx **ret) {
+int module_try_open(struct kmod_ctx **ret) {
         static const char *const no_configuration[] = { NULL };
         _cleanup_free_ char *directory = NULL;
         _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
@@ -53,7 +53,7 @@ int module_find_all(struct kmod_ctx **ret) {
 int module_open(struct kmod_ctx **ret) {
         int r;
 
-        r = module_find_all(ret);
+        r = module_try_open(ret);
         return r < 0 ? log_error_errno(r, "cannot read the modules of the running kernel: %m; after an upgrade of the "
                                        "kernel, reboot") : 0;
 }

@@ -12,7 +12,7 @@ DEFINE_CLEANUP(struct kmod_ctx *, kmod_unref)
 int module_directory(char **ret);
 
 /* Opens the modules of the running kernel. Returns 0 or a negative errno; the second one logs why. */
-int module_find_all(struct kmod_ctx **ret);
+int module_try_open(struct kmod_ctx **ret);
 int module_open(struct kmod_ctx **ret);
 
 /* Returns 1 if the running kernel has a module, loaded or not, or something built in of that name, 0 if not, or a negative

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the checks before a swap find on a machine that runs; what files alone tell is in tests/fake/check."""
+
+import json
+
+import domain
+from host import AUDIO, demand, drop_in, entry, GPU, greeter_pid, Host, ONE_VM, states, step, story, VM
+from names import refused
+
+DISK, PAYLOAD, RNG = '0000:00:04.0', '0000:00:05.0', '0000:00:07.0'
+DEVICES = f'[VM {VM}]\nDevices={GPU} {AUDIO}'
+SLEEPS = '[Service]\nExecStart=/usr/bin/sleep infinity\n'
+HOLDS = "[Service]\nExecStart=/bin/sh -c 'exec 3<>/dev/vfio/{}; exec sleep infinity'\n"
+
+# A VM with a device that nobody misses, and its swap, which goes on for as long as it is let.
+OTHER_VM = f'[VM macOS]\nDevices={RNG}\nStopUnits=\nConsoles=keep\n'
+HANGS = drop_in(step('unbind', 'macOS'), "ExecStartPre=/bin/sh -c 'touch /run/reached; exec sleep infinity'")
+
+
+def findings(pc, vm=VM):
+    """What vfio-gpuctl finds: its verdict, and the sentences by their names."""
+    status, output = pc.run(f"vfio-gpuctl check --json '{vm}'")
+    answer = json.loads(output)
+    assert status == (answer['verdict'] == 'refused'), output
+    return answer['verdict'], {finding['id']: finding['message'] for finding in answer['findings']}
+
+
+def to_vfio(pc, address):
+    """Binds a function to vfio-pci, as somebody else might. Returns its group."""
+    return pc.sh(f'''
+        modprobe vfio-pci
+        cd /sys/bus/pci/devices/{address}
+        echo vfio-pci >driver_override
+        echo {address} >driver/unbind
+        echo {address} >/sys/bus/pci/drivers_probe
+        basename "$(readlink iommu_group)"''').strip()
+
+
+def case_misspelt_unit(pc):
+    """A unit that does not exist refuses the swap, and the one that was meant is named."""
+    pc.put('/etc/systemd/system/sddm.service', SLEEPS)
+    refused(pc, ONE_VM + 'StopUnits=ssdm.service\n', 'StopUnits= names ssdm.service', 'did you mean sddm.service?')
+
+
+def case_units_and_modules(pc):
+    """Units that cannot be started, before the swap or after it, and modules that do not exist."""
+    pc.put('/etc/systemd/system/once.service', SLEEPS + '[Unit]\nRefuseManualStart=yes\n')
+    pc.put('/etc/systemd/system/starter.service', '[Unit]\nRequires=once.service\n' + SLEEPS)
+    pc.config(ONE_VM + 'StopUnits=once.service\nStartUnits=masked.service display-manager.service\nUnloadModules=bocks\n')
+    pc.sh('systemctl --runtime mask masked.service; systemctl start starter.service')
+    verdict, found = findings(pc)
+    assert verdict == 'refused' and len(found) == 3, found
+    demand(found['unit-cannot-start'], 'masked.service')
+    demand(found['unit-cannot-return'], 'once.service runs')
+    demand(found['module-unknown'], 'names bocks', 'did you mean bochs?')
+
+
+def case_root_disk(pc):
+    """The disk that the host runs from is not handed over."""
+    refused(pc, f'{DEVICES} {DISK}\n', f'{DISK} has a disk that the host uses (vda: mounted at /)')
+
+
+def case_volume(pc):
+    """A disk that is part of a volume is in use, and is not any more once the volume is gone."""
+    pc.config(f'{DEVICES} {PAYLOAD}\n')
+    pc.sh("dmsetup create volume --table '0 8 linear /dev/vdb 0'")
+    verdict, found = findings(pc)
+    assert verdict == 'refused'
+    demand(found['disk-in-use'], 'vdb: part of dm-0')
+    pc.sh('dmsetup remove volume')
+    assert findings(pc) == ('ok', {})
+
+
+def case_inhibitor(pc):
+    """Who blocks a shutdown blocks a swap, unless told otherwise."""
+    pc.sh("systemd-run --unit=upgrade systemd-inhibit --mode=block --what=idle:shutdown --who=apt --why='Installs \x1b[1mmuch' "
+          "sleep infinity")
+    pc.wait_until('systemd-inhibit --list | grep -q apt')
+    refused(pc, ONE_VM, 'apt (pid', 'Installs \\x1b[1mmuch', 'Inhibitors=ignore')
+    pc.config(ONE_VM + 'Inhibitors=ignore\n')
+    assert findings(pc) == ('ok', {})
+
+
+def case_delaying_inhibitor(pc):
+    """Who only delays a shutdown, or blocks something else, is nobody to wait for."""
+    pc.config(ONE_VM)
+    for number, how in enumerate(('--mode=delay --what=shutdown', '--mode=block --what=sleep')):
+        pc.sh(f'systemd-run --unit=inhibits{number} systemd-inhibit {how} --who=case{number} sleep infinity')
+        pc.wait_until(f'systemd-inhibit --list | grep -q case{number}')
+    assert findings(pc) == ('ok', {})
+
+
+def case_libvirt_disagrees(pc):
+    """A domain that could not start after the swap refuses it, in libvirt as well."""
+    domain.define(pc, devices=(GPU, AUDIO, RNG))
+    refused(pc, ONE_VM, f"libvirt's domain '{VM}' has {RNG}, which is not handed over", 'virtio-pci')
+    status, output = pc.run(f'virsh -q start {VM}', 120)
+    assert status == 1, output
+    demand(output, f'has {RNG}, which is not handed over')
+
+
+def case_disabled_hook(pc):
+    """A hook that cannot run and a device that the domain does not use are said, and the swap goes on."""
+    pc.sh('chmod -x /etc/libvirt/hooks/qemu.d/vfio-gpu')
+    domain.define(pc, devices=(GPU,))
+    host = Host(pc)
+    host.start()
+    demand(story(pc), 'is not executable', f'{AUDIO} is handed over, but', 'the GPU is ready')
+    fields = pc.sh("journalctl -b -p warning..warning -o cat --output-fields=VFIO_GPU_FINDING,MESSAGE_ID,PRIORITY VFIO_GPU_VM=Windows10")
+    demand(fields, 'hook-disabled', 'libvirt-unused')
+    host.handed_over(picture=False)
+    host.stop()
+    host.is_as_before()
+
+
+def case_stale_override(pc):
+    """An override that somebody has left is said, and is there again after the swap."""
+    pc.sh(f'echo pci-stub >/sys/bus/pci/devices/{AUDIO}/driver_override')
+    host = Host(pc)
+    host.start()
+    demand(story(pc), f"driver_override of {AUDIO} is 'pci-stub'")
+    host.stop()
+    host.is_as_before()
+
+
+def case_state_left(pc):
+    """What an earlier swap has left is said, and is gone after the next one."""
+    host = Host(pc)
+    pc.sh(f'mkdir -p /run/vfio-gpu/{VM}; echo vfio-pci >/run/vfio-gpu/{VM}/modules')
+    assert list(findings(pc)[1]) == ['state-left']
+    host.start()
+    demand(story(pc), f'/run/vfio-gpu/{VM} is left of an earlier swap')
+    host.stop()
+    host.is_as_before()
+
+
+def case_other_swap_unfinished(pc):
+    """What another VM was handed and never gave back is not taken for the host's own state."""
+    pc.sh(f'mkdir -p /run/vfio-gpu/macOS; echo "{AUDIO} snd_hda_intel snd_hda_intel - -" >/run/vfio-gpu/macOS/functions')
+    refused(pc, ONE_VM, 'was handed over to VM macOS and never given back', 'recover "macOS"')
+
+
+def case_other_swap_in_progress(pc):
+    """A swap does not begin in the middle of another one."""
+    host = Host(pc, ONE_VM + OTHER_VM, units=[HANGS])
+    pid = greeter_pid(pc)
+    pc.sh('systemctl start --no-block vfio-gpu@macOS.service')
+    pc.wait_until('[ -e /run/reached ]', 120)
+    demand(host.start_fails(), 'another swap is in progress, vfio-gpu@macOS.service is activating', 'nothing was changed')
+    assert greeter_pid(pc) == pid
+    host.stop('macOS')
+    assert findings(pc) == ('ok', {})
+    host.is_as_before(failed=[entry(VM)])
+
+
+def case_vfio_in_use(pc):
+    """A function that vfio-pci has is said; while a process uses it, the swap is refused."""
+    group = to_vfio(pc, RNG)
+    pc.config(f'{DEVICES} {RNG}\n')
+    verdict, found = findings(pc)
+    assert verdict == 'warnings' and list(found) == ['already-vfio'], found
+    demand(found['already-vfio'], 'driver_override says so')
+
+    pc.put('/run/systemd/system/holder.service', HOLDS.format(group))
+    pc.sh('systemctl daemon-reload; systemctl start holder.service')
+    refused(pc, f'{DEVICES} {RNG}\n', 'is in use through vfio-pci', f'holder.service) on /dev/vfio/{group}')
+    assert states(pc, 'holder.service') == ['active']
