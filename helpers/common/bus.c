@@ -97,19 +97,9 @@ int manager_new_call(Manager *m, const char *method, sd_bus_message **ret) {
         return sd_bus_message_new_method_call(m->bus, ret, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, method);
 }
 
-static int load_unit(Manager *m, const char *unit, char **ret_path) {
-        _cleanup_message_ sd_bus_message *reply = NULL;
-        const char *path;
-        int r;
-
-        r = sd_bus_call_method(m->bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "LoadUnit", NULL, &reply, "s", unit);
-        if (r >= 0)
-                r = sd_bus_message_read(reply, "o", &path);
-        if (r < 0)
-                return r;
-
-        *ret_path = strdup(path);
-        return *ret_path ? 0 : -ENOMEM;
+/* The manager loads a unit when it is asked for the unit's object, so the path need not be asked for first. */
+static int unit_path(const char *unit, char **ret) {
+        return sd_bus_path_encode(SYSTEMD_PATH "/unit", unit, ret);
 }
 
 /* Reads a property of a basic type of the unit's interface: "Unit", or one for its type. */
@@ -117,7 +107,7 @@ static int read_property(Manager *m, const char *unit, const char *interface, co
         _cleanup_free_ char *path = NULL, *full = NULL;
         int r;
 
-        r = load_unit(m, unit, &path);
+        r = unit_path(unit, &path);
         if (r < 0)
                 return r;
         if (asprintf(&full, SYSTEMD ".%s", interface) < 0) {
@@ -245,7 +235,7 @@ int manager_follow(Manager *m, const char *unit) {
         uint32_t id;
         int r;
 
-        r = load_unit(m, unit, &path);
+        r = unit_path(unit, &path);
         if (r >= 0)
                 r = sd_bus_get_property(m->bus, SYSTEMD, path, SYSTEMD ".Unit", "Job", NULL, &reply, "(uo)");
         if (r >= 0)

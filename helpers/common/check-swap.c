@@ -65,30 +65,35 @@ static int check_owner(CheckContext *c, const char *vm) {
 
 /* Of two swaps at a time the second would take for the host's own state what the first has made of it. One that gives back
  * what this one needs is waited for. */
-static int check_other(CheckContext *c, const char *unit, const char *state) {
-        _cleanup_free_ char *own = NULL, *vm = NULL;
+static int check_other(CheckContext *c, const char *unit) {
         const char *name = startswith(unit, "vfio-gpu@");
+        _cleanup_free_ char *vm = NULL, *state = NULL;
+        int r;
 
-        if (asprintf(&own, "vfio-gpu@%s.service", c->check->vm) < 0)
-                return -ENOMEM;
         vm = strndup(name, strlen(name) - strlen(".service"));
         if (!vm)
                 return -ENOMEM;
-        if (streq(unit, own) || (streq(state, "deactivating") && strv_contains(c->owners, vm)))
+        if (streq(vm, c->check->vm))
+                return 0;
+
+        r = manager_unit_string(c->manager, unit, "Unit", "ActiveState", &state);
+        if (r < 0)
+                return r;
+        if (!streq(state, "activating") && (!streq(state, "deactivating") || strv_contains(c->owners, vm)))
                 return 0;
         return findings_add(c->findings, FINDING_SWAP_IN_PROGRESS, unit,
                             "another swap is in progress, %s is %s, and each would undo the other's work: try again when it "
                             "is done ('systemctl status %s')", unit, state, unit);
 }
 
-static int check_others(CheckContext *c, const char *state) {
+static int check_others(CheckContext *c) {
         _cleanup_strv_free_ char **units = NULL;
         int r;
 
-        r = manager_list_units(c->manager, STRV_MAKE(state), STRV_MAKE("vfio-gpu@*.service"), &units);
+        r = manager_list_units(c->manager, STRV_MAKE("activating", "deactivating"), STRV_MAKE("vfio-gpu@*.service"), &units);
         STRV_FOREACH(unit, units)
                 if (r >= 0)
-                        r = check_other(c, *unit, state);
+                        r = check_other(c, *unit);
         return r;
 }
 
@@ -98,9 +103,7 @@ int check_swaps(CheckContext *c) {
         if (!c->manager)
                 return 0;
 
-        r = check_others(c, "activating");
-        if (r >= 0)
-                r = check_others(c, "deactivating");
+        r = check_others(c);
         if (r >= 0)
                 r = check_own_state(c);
         STRV_FOREACH(owner, c->owners)
