@@ -110,7 +110,7 @@ const char *nearest_name(const char *s, const char *const *names, size_t n) {
         if (strlen(s) > NAME_LENGTH_MAX)
                 return NULL;
 
-        least = strlen(s) / 3 + 2;
+        least = strlen(s) / 4 + 2;
         for (size_t i = 0; i < n; i++) {
                 size_t length = strlen(names[i]), d;
 

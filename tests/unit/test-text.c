@@ -97,6 +97,8 @@ static void test_nearest(void) {
         is(nearest_name("", names, ELEMENTSOF(names)), NULL);
         is(nearest_name("x", names, ELEMENTSOF(names)), NULL);
         is(nearest_name("StopUnitsStopUnitsStopUnitsStopUnitsStopUnits", names, ELEMENTSOF(names)), NULL);
+        is(nearest_name("nvidai", (const char *const[]){ "video", "nvidia" }, 2), "nvidia");
+        is(nearest_name("nvidai", (const char *const[]){ "video", "dvb" }, 2), NULL);
         is(nearest_name("short", (const char *const[]){ "a name that is longer than any that is compared", "shirt" }, 2),
            "shirt");
 }
