@@ -5,6 +5,7 @@
 #include "root.h"
 #include "state.h"
 #include "strv.h"
+#include "swap.h"
 #include "text.h"
 
 /* Returns 1 if the unit of the VM is neither active nor on its way to or from that, 0 if it is, or a negative errno. */
@@ -66,11 +67,11 @@ static int check_owner(CheckContext *c, const char *vm) {
 /* Of two swaps at a time the second would take for the host's own state what the first has made of it. One that gives back
  * what this one needs is waited for. */
 static int check_other(CheckContext *c, const char *unit) {
-        const char *name = startswith(unit, "vfio-gpu@");
+        const char *entry = startswith(unit, "vfio-gpu@");
         _cleanup_free_ char *vm = NULL, *state = NULL;
         int r;
 
-        vm = strndup(name, strlen(name) - strlen(".service"));
+        vm = entry ? strndup(entry, strlen(entry) - strlen(".service")) : strdup("");
         if (!vm)
                 return -ENOMEM;
         if (streq(vm, c->check->vm))
@@ -90,7 +91,8 @@ static int check_others(CheckContext *c) {
         _cleanup_strv_free_ char **units = NULL;
         int r;
 
-        r = manager_list_units(c->manager, STRV_MAKE("activating", "deactivating"), STRV_MAKE("vfio-gpu@*.service"), &units);
+        r = manager_list_units(c->manager, STRV_MAKE("activating", "deactivating"),
+                               STRV_MAKE("vfio-gpu@*.service", SWAP_RECOVER "@*.service"), &units);
         STRV_FOREACH(unit, units)
                 if (r >= 0)
                         r = check_other(c, *unit);
@@ -112,22 +114,6 @@ int check_swaps(CheckContext *c) {
         return r;
 }
 
-/* Drops the nodes that are not there: most of the time none is, and no process needs to be looked at. */
-static int list_nodes(char *const *functions, char ***ret) {
-        _cleanup_strv_free_ char **all = NULL, **nodes = NULL;
-        int r;
-
-        r = nodes_of_vfio(functions, &all);
-        STRV_FOREACH(node, all)
-                if (r >= 0 && path_exists(*node))
-                        r = strv_extend(&nodes, *node);
-        if (r < 0)
-                return r;
-
-        *ret = TAKE_PTR(nodes);
-        return 0;
-}
-
 /* What another VM was handed and does not use is taken back first; what it uses cannot be. */
 static int add_running(CheckContext *c, const char *who) {
         int r = 0;
@@ -146,20 +132,11 @@ static int add_running(CheckContext *c, const char *who) {
 
 int check_holders(CheckContext *c) {
         _cleanup_free_ char *who = NULL, *printable = NULL;
-        _cleanup_strv_free_ char **nodes = NULL;
-        Holder *holders = NULL;
-        size_t n = 0;
         int r;
 
-        r = c->manager ? list_nodes(c->check->functions, &nodes) : 0;
-        if (r < 0 || !nodes)
+        r = c->manager ? vfio_holders_describe(c->check->functions, &who) : 0;
+        if (r <= 0)
                 return r;
-        r = holders_find(nodes, &holders, &n);
-        if (r < 0 || n == 0)
-                return r;
-
-        who = holders_describe(holders, n);
-        holders_free(holders, n);
-        printable = who ? text_printable(who) : NULL;
+        printable = text_printable(who);
         return printable ? add_running(c, printable) : -ENOMEM;
 }

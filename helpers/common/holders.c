@@ -247,11 +247,15 @@ char *holders_describe(const Holder *holders, size_t n) {
 int vfio_holders_describe(char *const *functions, char **ret) {
         _cleanup_strv_free_ char **nodes = NULL;
         Holder *holders = NULL;
+        bool any = false;
         size_t n = 0;
         int r;
 
         r = nodes_of_vfio(functions, &nodes);
-        if (r >= 0)
+        STRV_FOREACH(node, nodes)
+                any = any || path_exists(*node);
+        /* While the host has the functions there are none, and the processes need not be looked at. */
+        if (r >= 0 && any)
                 r = holders_find(nodes, &holders, &n);
         if (r < 0 || n == 0)
                 return r;
