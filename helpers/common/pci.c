@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <ctype.h>
-#include <limits.h>
 
 #include "pci.h"
 #include "root.h"
