@@ -4,7 +4,7 @@
 import os
 import subprocess
 
-import faults as table
+import fault as table
 from payload import PROJECT
 
 
@@ -14,9 +14,10 @@ def commit():
     return os.environ.get('VFIO_GPU_FAULTS') or head.stdout.strip()
 
 
-def case_of(fault):
+def make_case(fault):
     def case(pc):
         result = fault.run(pc)
+        table.SAMPLE.add(fault, result)
         assert result == table.BACK, f'{fault.row}, {fault.kind}: {result}'
 
     case.__doc__ = f'The desktop comes back after "{fault.kind}" in {fault.row}.'
@@ -24,4 +25,4 @@ def case_of(fault):
 
 
 for chosen in table.sample(commit(), list(table.table())):
-    globals()[f'case_{chosen.name(1)}'] = case_of(chosen)
+    globals()[f'case_{chosen.name(1)}'] = make_case(chosen)
