@@ -38,16 +38,23 @@ static int find_generated(const char *vm, char ***copies) {
         return r;
 }
 
-/* The template goes away with the package. The drop-in that completes it is not needed to stop what it started. */
-static int find_template(Manager *m, const char *vm, char ***copies) {
-        _cleanup_free_ char *unit = NULL, *from = NULL, *to = NULL;
-        int r;
+/* Templates go away with the package. The drop-in that completes the first is not needed to stop what it started. */
+static int find_templates(Manager *m, const char *vm, char ***copies) {
+        int r = 0;
 
-        if (asprintf(&unit, "vfio-gpu@%s.service", vm) < 0 || asprintf(&to, PINNED_DIRECTORY "/vfio-gpu@%s.service", vm) < 0)
-                return -ENOMEM;
+        STRV_FOREACH(template, STRV_MAKE("vfio-gpu", SWAP_RECOVER)) {
+                _cleanup_free_ char *unit = NULL, *from = NULL, *to = NULL;
 
-        r = manager_unit_string(m, unit, "Unit", "FragmentPath", &from);
-        return r < 0 || isempty(from) ? r : add_copy(copies, from, to);
+                if (asprintf(&unit, "%s@%s.service", *template, vm) < 0 ||
+                    asprintf(&to, PINNED_DIRECTORY "/%s", unit) < 0)
+                        return -ENOMEM;
+                r = manager_unit_string(m, unit, "Unit", "FragmentPath", &from);
+                if (r >= 0 && !isempty(from))
+                        r = add_copy(copies, from, to);
+                if (r < 0)
+                        break;
+        }
+        return r;
 }
 
 static int write_file(const char *path, const char *text) {
@@ -99,7 +106,7 @@ int pin_units(Manager *m, const char *vm, int state) {
 
         r = find_generated(vm, &copies);
         if (r >= 0)
-                r = find_template(m, vm, &copies);
+                r = find_templates(m, vm, &copies);
         if (r >= 0)
                 r = note_copies(state, copies);
         if (r < 0)

@@ -6,15 +6,19 @@
 #include "text.h"
 
 #define UNIT_FILE_MAX (1024 * 1024)
+#define CTL "vfio-gpuctl"
 
 char *pinned_text(const char *vm, const char *text) {
-        _cleanup_free_ char *escaped = NULL, *programs = NULL;
+        _cleanup_free_ char *escaped = NULL, *programs = NULL, *ctl = NULL, *replaced = NULL;
 
         /* In a unit's file a backslash begins an escape. */
         escaped = text_replace(vm, "\\", "\\\\");
-        if (!escaped || asprintf(&programs, PROGRAMS_DIRECTORY, escaped) < 0)
+        if (!escaped || asprintf(&programs, PROGRAMS_DIRECTORY, escaped) < 0 ||
+            asprintf(&ctl, PROGRAMS_DIRECTORY CTL, escaped) < 0)
                 return NULL;
-        return text_replace(text, LIBEXECDIR "/", programs);
+
+        replaced = text_replace(text, LIBEXECDIR "/", programs);
+        return replaced ? text_replace(replaced, BINDIR "/" CTL, ctl) : NULL;
 }
 
 bool pinned_is_same(const char *vm, const char *unit, const char *copy) {
