@@ -10,6 +10,7 @@
 #include "holders.h"
 #include "journal.h"
 #include "messages.h"
+#include "pci.h"
 #include "programs.h"
 #include "record.h"
 #include "root.h"
@@ -153,9 +154,28 @@ static int read_records(const char *vm, char ***ret_addresses, char ***ret_units
         return r < 0 && r != -ENOENT ? log_error_errno(r, "cannot read the records in " STATE_DIRECTORY "/%s: %m", vm) : 0;
 }
 
+/* Returns whether the GPU itself, as far as it is on record, is not yet back on the driver that it had. */
+static bool is_dark(const char *vm) {
+        _cleanup_functions_free_ Function *functions = NULL;
+        _cleanup_close_ int state = -1;
+
+        state = state_open(vm, false);
+        if (state < 0 || functions_load(state, &functions) < 0)
+                return false;
+        for (const Function *f = functions; f->address; f++) {
+                int class = pci_class(f->address);
+
+                if (class >= 0 && pci_class_is_display(class) && *f->driver &&
+                    function_is_driven_by(f->address, f->driver) == 0)
+                        return true;
+        }
+        return false;
+}
+
 /* Without the units, or where they did not do it. */
 static int recover_by_records(Manager *m, const char *vm, char *const *addresses, char *const *units) {
         _cleanup_close_ int state = -1;
+        bool was_dark;
         int r, k;
 
         r = check_vm_is_gone(vm, addresses);
@@ -164,10 +184,11 @@ static int recover_by_records(Manager *m, const char *vm, char *const *addresses
         if (r < 0)
                 return r;
 
+        was_dark = is_dark(vm);
         r = undo(vm, addresses);
-        /* What began while the GPU was not there is no desktop yet. */
+        /* What began while the GPU was not there is no desktop yet; what began after that is somebody's. */
         if (m)
-                swap_wait_for_desktop(m, units, addresses != NULL);
+                swap_wait_for_desktop(m, units, was_dark && !is_dark(vm));
         state = state_open(vm, false);
         k = state >= 0 && m ? swap_finish(m, vm, state) : 0;
         return r < 0 ? r : k;
