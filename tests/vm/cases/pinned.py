@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What one configuration started, the same configuration undoes, whatever becomes of it and of the package."""
 
-from host import demand, entry, Host, ONE_VM, prop, states, step, story, VM
+from host import demand, drop_in, entry, Host, ONE_VM, prop, states, step, story, VM
 
-PACKAGE = ('/usr/lib/vfio-gpu /usr/lib/systemd/system/vfio-gpu@.service /usr/lib/systemd/system-generators/vfio-gpu-generator '
+PACKAGE = ('/usr/lib/vfio-gpu /usr/lib/systemd/system/vfio-gpu*@.service /usr/lib/systemd/system-generators/vfio-gpu-generator '
            '/usr/lib/udev/rules.d/70-vfio-gpu.rules /usr/bin/vfio-gpuctl')
+RECOVER = f'vfio-gpu-recover@{VM}.service'
 STEPS = 'desktop', 'console', 'unbind', 'bind'
 
 
@@ -26,7 +27,7 @@ def case_configuration(pc):
     host = Host(pc)
     host.start()
     before = commands(pc)
-    for config in ONE_VM + 'Consoles=keep\nReturn=rescan\nStopUnits=none.service\n', '[VM other]\n', '[VM\n=\n':
+    for config in ONE_VM + 'Consoles=keep\nReturn=rescan\nStopUnits=none.service\n', '[VM other]\n[VM\n=\n':
         pc.config(config)
         assert commands(pc) == before
     host.handed_over(picture=False)
@@ -82,4 +83,17 @@ def case_package_removed_unnoticed(pc):
     host.stop()
     pc.wait_until('systemctl is-active -q lightdm.service && [ -z "$(ls /run/vfio-gpu)" ]', 60)
     install_package(pc)
-    host.is_as_before(failed=[entry(VM)])
+    host.is_as_before(failed=[entry(VM), RECOVER])
+
+
+def case_package_removed_and_a_step_fails(pc):
+    """The second attempt at a way back that was left unfinished does not need the package either."""
+    host = Host(pc, units=[drop_in(step('unbind'), 'ExecStopPost=\nExecStopPost=/bin/false')])
+    host.start()
+    remove_package(pc)
+    pc.sh('systemctl daemon-reload')
+    pc.run(f'systemctl stop {entry(VM)}')
+    pc.wait_until('[ -z "$(ls /run/vfio-gpu)" ] && systemctl is-active -q lightdm.service', 60)
+    demand(story(pc), 'undoing what the records', 'the host has its GPU back')
+    install_package(pc)
+    host.is_as_before(failed=[entry(VM), step('unbind')])

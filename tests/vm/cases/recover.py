@@ -4,7 +4,7 @@
 import json
 
 from host import demand, drop_in, entry, Host, ONE_VM, prop, states, step, story, VM
-from pinned import install_package, remove_package
+from pinned import install_package, RECOVER, remove_package
 
 # A process that has the IOMMU group open is as much of a VM as the kernel sees.
 GUEST = ('guest.service', "[Service]\nExecStart=/bin/bash -c 'exec 3<>/dev/vfio/[0-9]*; exec sleep infinity'\n")
@@ -146,8 +146,10 @@ def case_recover_without_units(pc):
 
 def case_recover_half_done(pc):
     """What a failing way back left, a copy of the program takes back when the package is gone."""
-    host = handed_over(pc, units=[drop_in(step('unbind'), 'ExecStopPost=\nExecStopPost=/bin/false')])
-    host.stop()
+    host = handed_over(pc, units=[drop_in(step('unbind'), 'ExecStopPost=\nExecStopPost=/bin/false'),
+                                  drop_in(RECOVER, 'ExecStart=\nExecStart=/bin/false')])
+    pc.run(f'systemctl stop {entry(VM)}')
+    pc.wait_until(f'systemctl is-failed -q {RECOVER}')
     assert states(pc, entry(VM)) == ['failed']
     left = status(pc)
     assert left['state'] == 'half-done', left
@@ -158,7 +160,7 @@ def case_recover_half_done(pc):
     output = pc.sh(f'/run/vfio-gpu/{VM}/programs/vfio-gpuctl recover', 120)
     demand(output, 'gave 0000:01:00.0 back to bochs-drm', 'the host has its GPU back')
     install_package(pc)
-    host.is_back(failed=[step('unbind'), entry(VM)])
+    host.is_back(failed=[step('unbind'), entry(VM), RECOVER])
 
 
 def case_recover_leaves_a_stuck_step_alone(pc):
@@ -166,6 +168,7 @@ def case_recover_leaves_a_stuck_step_alone(pc):
     handed_over(pc, units=[drop_in(step('unbind'), 'KillMode=none\nExecStopPost=\n'
                                    "ExecStopPost=/bin/sh -c 'sleep 600 & exit 1'")])
     pc.run(f'systemctl stop {entry(VM)}')
+    pc.wait_until(f'systemctl is-failed -q {RECOVER}')
     result, output = pc.run('vfio-gpuctl recover')
     assert result == 1, output
     demand(output, f'of {step("unbind")} cannot be ended')
