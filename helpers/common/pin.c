@@ -112,7 +112,7 @@ int pin_units(Manager *m, const char *vm, int state) {
         if (r < 0)
                 return log_error_errno(r, "cannot find the units of this swap: %m");
 
-        r = programs_keep(vm, state);
+        r = programs_keep(vm);
         own_programs = r >= 0;
         if (r < 0)
                 (void) log_warning_errno(r, "cannot copy the programs to " STATE_DIRECTORY "/%s: %m; the package must not "
@@ -170,7 +170,7 @@ int unpin_units(Manager *m, const char *vm, int state) {
         for (size_t i = 0; copies && copies[i] && copies[i + 1]; i += 2)
                 if (!startswith(copies[i + 1], PINNED_DIRECTORY "/") || (unlink(copies[i + 1]) < 0 && errno != ENOENT))
                         log_warning("cannot remove %s", copies[i + 1]);
-        r = programs_remove(state);
+        r = programs_remove(vm);
         if (r < 0)
                 (void) log_warning_errno(r, "cannot remove the copies of programs in " STATE_DIRECTORY "/%s: %m", vm);
 

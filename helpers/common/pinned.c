@@ -9,14 +9,10 @@
 #define CTL "vfio-gpuctl"
 
 char *pinned_text(const char *vm, const char *text) {
-        _cleanup_free_ char *escaped = NULL, *programs = NULL, *ctl = NULL, *replaced = NULL;
+        _cleanup_free_ char *programs = programs_directory(vm), *ctl = NULL, *replaced = NULL;
 
-        /* In a unit's file a backslash begins an escape. */
-        escaped = text_replace(vm, "\\", "\\\\");
-        if (!escaped || asprintf(&programs, PROGRAMS_DIRECTORY, escaped) < 0 ||
-            asprintf(&ctl, PROGRAMS_DIRECTORY CTL, escaped) < 0)
+        if (!programs || asprintf(&ctl, "%s" CTL, programs) < 0)
                 return NULL;
-
         replaced = text_replace(text, LIBEXECDIR "/", programs);
         return replaced ? text_replace(replaced, BINDIR "/" CTL, ctl) : NULL;
 }

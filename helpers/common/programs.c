@@ -9,8 +9,8 @@
 #include "programs.h"
 #include "root.h"
 #include "strv.h"
+#include "text.h"
 
-#define DIRECTORY "programs"
 #define MOUNT_FLAGS (MS_NOSUID | MS_NODEV)
 
 #define CHUNK (1024 * 1024)
@@ -62,9 +62,28 @@ static int copy_all(int directory) {
         return r;
 }
 
+/* The service manager runs nothing with a backslash in its path, and no name of a VM has a plus sign in a unit's name. The
+ * dot keeps it from being taken for the records of a VM. */
+static char *directory_name(const char *vm) {
+        _cleanup_free_ char *plain = text_replace(vm, "\\", "+");
+        char *name;
+
+        return plain && asprintf(&name, ".programs-%s", plain) >= 0 ? name : NULL;
+}
+
+static int open_parent(void) {
+        _cleanup_free_ char *path = root_path(STATE_DIRECTORY);
+        int fd;
+
+        if (!path)
+                return -ENOMEM;
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
 /* Returns the directory of the copies, opened anew: what is mounted on it is seen by that only. */
-static int open_directory(int state) {
-        int fd = openat(state, DIRECTORY, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+static int open_directory(int parent, const char *name) {
+        int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
         return fd < 0 ? -errno : fd;
 }
@@ -75,21 +94,21 @@ static const char *path_of(int fd, char *path, size_t size) {
         return path;
 }
 
-static int keep(const char *vm, int state) {
+static int keep(const char *vm, int parent, const char *name) {
         char path[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
         _cleanup_close_ int point = -1, directory = -1;
         _cleanup_free_ char *program = NULL;
         int r;
 
-        if (mkdirat(state, DIRECTORY, 0755) < 0)
+        if (mkdirat(parent, name, 0755) < 0)
                 return -errno;
-        point = open_directory(state);
+        point = open_directory(parent, name);
         if (point < 0)
                 return point;
         if (mount("vfio-gpu", path_of(point, path, sizeof(path)), "tmpfs", MOUNT_FLAGS, "mode=0755") < 0)
                 return -errno;
 
-        directory = open_directory(state);
+        directory = open_directory(parent, name);
         r = directory < 0 ? directory : copy_all(directory);
         if (r < 0)
                 return r;
@@ -100,31 +119,49 @@ static int keep(const char *vm, int state) {
         return !program ? -ENOMEM : access(program, X_OK) < 0 ? -errno : 0;
 }
 
-int programs_keep(const char *vm, int state) {
+int programs_keep(const char *vm) {
+        _cleanup_free_ char *name = directory_name(vm);
+        _cleanup_close_ int parent = -1;
         int r;
 
-        r = programs_remove(state);
+        if (!name)
+                return -ENOMEM;
+        parent = open_parent();
+        r = parent < 0 ? parent : programs_remove(vm);
         if (r >= 0)
-                r = keep(vm, state);
+                r = keep(vm, parent, name);
         if (r < 0)
-                (void) programs_remove(state);
+                (void) programs_remove(vm);
         return r;
 }
 
-int programs_remove(int state) {
+int programs_remove(const char *vm) {
         char path[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
-        _cleanup_close_ int directory = -1;
+        _cleanup_close_ int parent = -1, directory = -1;
+        _cleanup_free_ char *name = directory_name(vm);
 
-        directory = open_directory(state);
+        if (!name)
+                return -ENOMEM;
+        parent = open_parent();
+        directory = parent < 0 ? parent : open_directory(parent, name);
         if (directory < 0)
                 return directory == -ENOENT ? 0 : directory;
 
         /* Whoever does this may be one of them. */
         if (umount2(path_of(directory, path, sizeof(path)), MNT_DETACH) < 0 && errno != EINVAL)
                 return -errno;
-        return unlinkat(state, DIRECTORY, AT_REMOVEDIR) < 0 ? -errno : 0;
+        return unlinkat(parent, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+char *programs_directory(const char *vm) {
+        _cleanup_free_ char *name = directory_name(vm);
+        char *path;
+
+        return name && asprintf(&path, STATE_DIRECTORY "/%s/", name) >= 0 ? path : NULL;
 }
 
 char *programs_path(const char *vm, const char *program) {
-        return root_path(PROGRAMS_DIRECTORY "%s", vm, program);
+        _cleanup_free_ char *directory = programs_directory(vm);
+
+        return directory ? root_path("%s%s", directory, program) : NULL;
 }

@@ -157,7 +157,7 @@ def case_recover_half_done(pc):
     demand(left['failure'], "run 'vfio-gpuctl recover'")
     remove_package(pc)
     pc.sh('systemctl daemon-reload')
-    output = pc.sh(f'/run/vfio-gpu/{VM}/programs/vfio-gpuctl recover', 120)
+    output = pc.sh(f'/run/vfio-gpu/.programs-{VM}/vfio-gpuctl recover', 120)
     demand(output, 'gave 0000:01:00.0 back to bochs-drm', 'the host has its GPU back')
     install_package(pc)
     host.is_back(failed=[step('unbind'), entry(VM), RECOVER])
