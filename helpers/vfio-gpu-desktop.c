@@ -4,8 +4,6 @@
  * Conflicts= of its own unit before it begins; which of them ran is in the record that vfio-gpu-swap leaves. */
 
 #include <poll.h>
-#include <signal.h>
-#include <sys/syscall.h>
 
 #include <systemd/sd-login.h>
 
@@ -103,17 +101,6 @@ static int end_sessions(Manager **m, uint64_t deadline) {
         return 0;
 }
 
-static void signal_holders(const Holder *holders, size_t n, int sig) {
-        for (size_t i = 0; i < n; i++) {
-                int fd = (int) syscall(SYS_pidfd_open, holders[i].pid, 0);
-
-                if (fd >= 0 && syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0) >= 0)
-                        log_notice("sent %s to %s (pid %i), which has %s open", sig == SIGKILL ? "SIGKILL" : "SIGTERM",
-                                   holders[i].name, holders[i].pid, holders[i].node);
-                safe_close(fd);
-        }
-}
-
 static int refuse(const Holder *holders, size_t n, const Task *task) {
         _cleanup_free_ char *who = holders_describe(holders, n);
 
@@ -140,7 +127,7 @@ static int look(char *const *nodes, const Task *task, uint64_t *deadline, int *s
                 r = refuse(holders, n, task);
         else {
                 /* Once, and then the same time again to end in. */
-                signal_holders(holders, n, *sig);
+                holders_signal(holders, n, *sig);
                 *sig = 0;
                 *deadline = clock_now() + task->holders_timeout * USEC_PER_SEC;
         }
@@ -149,10 +136,9 @@ static int look(char *const *nodes, const Task *task, uint64_t *deadline, int *s
 }
 
 static int wait_for_holders(const Task *task) {
-        int sig = task->holders == HOLDERS_POLICY_KILL ? SIGKILL : task->holders == HOLDERS_POLICY_TERMINATE ? SIGTERM : 0;
         uint64_t deadline = clock_now() + task->holders_timeout * USEC_PER_SEC;
         _cleanup_strv_free_ char **nodes = NULL;
-        int r;
+        int sig = task_signal(task), r;
 
         r = nodes_of_functions(task->functions, &nodes);
         if (r < 0)

@@ -2,17 +2,15 @@
 
 /* The step that takes the functions from the host's drivers, and gives them back to the same ones. */
 
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/stat.h>
 
 #include <libudev.h>
 
 #include "clock.h"
 #include "function.h"
-#include "holders.h"
 #include "log.h"
 #include "messages.h"
+#include "module-stack.h"
 #include "module.h"
 #include "pci.h"
 #include "root.h"
@@ -20,155 +18,16 @@
 #include "step.h"
 #include "strv.h"
 
-/* Modules that were unloaded, in that order. */
-#define RECORD_MODULES "modules"
-
 /* There, and empty, if the functions are to come back by a scan of the bus. */
 #define RECORD_RESCAN "rescan"
 
 /* A driver registers its DRM device while it binds; what takes time is udev's rules for it. */
 #define DRM_TIMEOUT (10 * USEC_PER_SEC)
 
-/* The longest time between two tries to unload a module: nothing tells when its use count falls. */
-#define UNLOAD_PAUSE_MSEC 100
-
 DEFINE_CLEANUP(struct udev *, udev_unref)
 DEFINE_CLEANUP(struct udev_monitor *, udev_monitor_unref)
 DEFINE_CLEANUP(struct udev_device *, udev_device_unref)
 DEFINE_CLEANUP(struct udev_enumerate *, udev_enumerate_unref)
-
-static int order_modules(struct kmod_ctx *kmod, char *const *modules, char ***ret) {
-        _cleanup_strv_free_ char **stack = NULL;
-
-        for (; *modules; modules++) {
-                int r = module_stack(kmod, *modules, &stack);
-
-                if (r == -EPERM)
-                        log_notice("%s is built into the kernel and stays; its functions are unbound instead", *modules);
-                else if (r < 0)
-                        return log_full(LOG_ERR, r, &(LogSubject) { .module = *modules },
-                                        "cannot find what uses module %s: %m", *modules);
-        }
-
-        *ret = TAKE_PTR(stack);
-        return 0;
-}
-
-static int refuse_busy_module(const char *module, char *const *functions) {
-        _cleanup_strv_free_ char **nodes = NULL;
-        _cleanup_free_ char *users = NULL;
-        Holder *holders = NULL;
-        size_t n = 0;
-
-        if (nodes_of_functions(functions, &nodes) >= 0 && holders_find(nodes, &holders, &n) >= 0 && n > 0)
-                users = holders_describe(holders, n);
-        holders_free(holders, n);
-
-        return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_MODULE_BUSY, .module = module },
-                        "cannot unload %s: in use by %s; stop it, name its unit in StopUnits= or set "
-                        "Holders=terminate", module, users ?: "the kernel itself (no process has its devices open)");
-}
-
-static int unload_module(struct kmod_ctx *kmod, const char *module, const Task *task, uint64_t deadline) {
-        int pause = 1, r;
-
-        for (;;) {
-                r = module_unload(kmod, module);
-                if (r != -EAGAIN)
-                        break;
-                if (clock_left(deadline) == 0)
-                        return refuse_busy_module(module, task->functions);
-                (void) poll(NULL, 0, pause);
-                pause = pause * 2 < UNLOAD_PAUSE_MSEC ? pause * 2 : UNLOAD_PAUSE_MSEC;
-        }
-        if (r < 0)
-                return log_full(LOG_ERR, r, &(LogSubject) { .module = module }, "cannot unload %s: %m", module);
-
-        log_info("unloaded %s", module);
-        return 0;
-}
-
-static char *modprobe_path(const char *vm) {
-        return root_path("/run/modprobe.d/vfio-gpu-%s.conf", vm);
-}
-
-/* Rules and pollers of the vendor's load the modules again and again while the VM has the GPU. */
-static int block_modules(const char *vm, char *const *modules) {
-        _cleanup_free_ char *path = modprobe_path(vm), *directory = root_path("/run/modprobe.d");
-        _cleanup_fclose_ FILE *f = NULL;
-
-        if (!path || !directory)
-                return -ENOMEM;
-        if (mkdir(directory, 0755) < 0 && errno != EEXIST)
-                return -errno;
-
-        f = fopen(path, "we");
-        if (!f)
-                return -errno;
-        (void) fprintf(f, "# The GPU that these modules drive is handed over to a VM: vfio-gpu@.service(8)\n");
-        for (; *modules; modules++)
-                (void) fprintf(f, "install %s /bin/false\n", *modules);
-        return fflush(f) < 0 ? -errno : 0;
-}
-
-static int unblock_modules(const char *vm) {
-        _cleanup_free_ char *path = modprobe_path(vm);
-
-        return !path ? -ENOMEM : unlink(path) < 0 && errno != ENOENT ? -errno : 0;
-}
-
-/* Adds to what is noted already: what a stop that failed has not loaded again is to be loaded all the same. */
-static int note_modules(int state, char *const *stack, char ***ret) {
-        _cleanup_strv_free_ char **noted = NULL;
-        int r;
-
-        r = state_read(state, RECORD_MODULES, &noted);
-        if (r == -ENOENT)
-                r = 0;
-        for (; stack && *stack && r >= 0; stack++)
-                if (!strv_contains(noted, *stack))
-                        r = strv_extend(&noted, *stack);
-        if (r >= 0 && noted)
-                r = state_write(state, RECORD_MODULES, noted);
-        if (r < 0)
-                return r;
-
-        *ret = TAKE_PTR(noted);
-        return 0;
-}
-
-static int unload_modules(const Task *task, const Function *functions, int state) {
-        _cleanup_strv_free_ char **modules = NULL, **stack = NULL, **noted = NULL;
-        _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
-        uint64_t deadline = clock_now() + task->holders_timeout * USEC_PER_SEC;
-        int r;
-
-        r = functions_modules(functions, task->unload_auto, task->unload_modules, &modules);
-        if (r < 0)
-                return log_oom();
-        if (!modules)
-                return 0;
-
-        r = module_open(&kmod);
-        if (r >= 0)
-                r = order_modules(kmod, modules, &stack);
-        if (r < 0)
-                return r;
-
-        r = note_modules(state, stack, &noted);
-        if (r < 0)
-                return log_error_errno(r, "cannot note the modules to unload in " STATE_DIRECTORY "/%s: %m", task->vm);
-        r = noted ? block_modules(task->vm, noted) : 0;
-        if (r < 0)
-                return log_error_errno(r, "cannot write /run/modprobe.d/vfio-gpu-%s.conf: %m", task->vm);
-
-        STRV_FOREACH(module, stack) {
-                r = unload_module(kmod, *module, task, deadline);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
 
 static int override_all(const Function *functions) {
         for (const Function *f = functions; f->address; f++) {
@@ -181,26 +40,33 @@ static int override_all(const Function *functions) {
         return 0;
 }
 
-static int unbind_all(const Function *functions) {
-        for (const Function *f = functions; f->address; f++) {
-                LogSubject subject = { .function = f->address, .id = MESSAGE_DRIVER_WRONG };
-                int r;
+static int unbind_one(const Function *f) {
+        LogSubject subject = { .function = f->address, .id = MESSAGE_DRIVER_WRONG };
+        int r;
 
-                r = function_is_driven_by(f->address, f->driver);
-                if (r > 0 && streq(f->driver, VFIO_DRIVER))
-                        continue;
-                if (r > 0 && function_must_be_unloaded(f))
-                        return log_full(LOG_ERR, EBUSY, &subject,
-                                        "%s is still driven by %s, which cannot be unbound safely: set "
-                                        "UnloadModules=auto", f->address, f->driver);
-                if (r > 0)
-                        r = function_unbind(f->address);
-                if (r >= 0 && *f->driver)
-                        log_info("took %s from %s", f->address, f->driver);
-                if (r < 0)
-                        return log_full(LOG_ERR, r, &subject, "cannot take %s from driver %s: %m", f->address, f->driver);
-        }
+        r = function_is_driven_by(f->address, f->driver);
+        if (r > 0 && streq(f->driver, VFIO_DRIVER))
+                return 0;
+        if (r > 0 && driver_waits(f->driver))
+                return log_full(LOG_ERR, EBUSY, &subject,
+                                "%s is still driven by %s, which cannot be unbound safely: set UnloadModules=auto, or "
+                                "add %s there", f->address, f->driver, f->module);
+        if (r == 0) /* Its module is unloaded, or it had no driver. */
+                return 0;
+        if (r > 0)
+                r = function_unbind(f->address);
+        if (r < 0)
+                return log_full(LOG_ERR, r, &subject, "cannot take %s from driver %s: %m", f->address, f->driver);
+        log_info("took %s from %s", f->address, f->driver);
         return 0;
+}
+
+static int unbind_all(const Function *functions) {
+        int r = 0;
+
+        for (const Function *f = functions; f->address && r >= 0; f++)
+                r = unbind_one(f);
+        return r;
 }
 
 static int start(const Task *task) {
@@ -225,31 +91,8 @@ static int start(const Task *task) {
         /* Overrides come first: from then on nobody else's probe, by udev say, can give a function to another driver. */
         r = override_all(functions);
         if (r >= 0)
-                r = unload_modules(task, functions, state);
+                r = stack_unload(task, functions, state);
         return r < 0 ? r : unbind_all(functions);
-}
-
-static int reload_modules(int state, const char *vm) {
-        _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
-        _cleanup_strv_free_ char **modules = NULL;
-        int r;
-
-        r = unblock_modules(vm);
-        if (r < 0)
-                return log_error_errno(r, "cannot remove /run/modprobe.d/vfio-gpu-%s.conf: %m", vm);
-
-        r = state_read(state, RECORD_MODULES, &modules);
-        if (r < 0)
-                return r == -ENOENT ? 0 : log_error_errno(r, "cannot read which modules were unloaded: %m");
-
-        r = module_open(&kmod);
-        for (size_t n = strv_length(modules); r >= 0 && n > 0; n--) {
-                r = module_load(kmod, modules[n - 1]);
-                if (r < 0)
-                        (void) log_full(LOG_ERR, r, &(LogSubject) { .module = modules[n - 1] },
-                                        "cannot load %s again: %m", modules[n - 1]);
-        }
-        return r;
 }
 
 /* Takes the functions off the bus and has the kernel find them again, for cards that do not come back otherwise. */
@@ -258,11 +101,13 @@ static int rescan(const Function *functions) {
         int r;
 
         for (const Function *f = functions; f->address; f++) {
+                _cleanup_free_ char *driver = NULL;
+
                 /* Never taken, or given back already. Its driver may be in use, and would be waited for. */
-                r = function_is_driven_by(f->address, f->driver);
-                if (r > 0)
+                r = pci_read_link(f->address, "driver", &driver);
+                if (r > 0 && (streq(driver, f->driver) || driver_waits(driver)))
                         continue;
-                if (r == 0)
+                if (r >= 0)
                         r = pci_write(f->address, "remove", "1");
                 if (r < 0 && r != -ENOENT && r != -ENODEV)
                         return log_full(LOG_ERR, r, &(LogSubject) { .function = f->address },
@@ -273,25 +118,60 @@ static int rescan(const Function *functions) {
         return r < 0 ? log_error_errno(r, "cannot rescan the bus: %m; try 'echo 1 >/sys/bus/pci/rescan'") : 0;
 }
 
-static int restore_driver(struct kmod_ctx *kmod, const Function *f) {
-        _cleanup_free_ char *driver = NULL;
-        int r;
+/* Until here no driver could have them. Now it is the one of each again and no other: loaded after this, NVIDIA's modules
+ * find their GPU, which nvidia_drm looks for just once, when it is loaded. */
+static int offer_all(const Function *functions) {
+        for (const Function *f = functions; f->address; f++) {
+                int r;
 
-        if (!*f->driver)
-                return 0;
-
-        driver = root_path("/sys/bus/pci/drivers/%s", f->driver);
-        if (!driver)
-                return -ENOMEM;
-        if (!path_exists(driver) && *f->module) {
-                r = module_load(kmod, f->module);
+                if (!*f->driver || function_is_driven_by(f->address, VFIO_DRIVER) > 0)
+                        continue;
+                r = function_set_override(f->address, f->driver);
                 if (r < 0)
-                        return r;
+                        return log_full(LOG_ERR, r, &(LogSubject) { .function = f->address },
+                                        "cannot keep %s for driver %s (driver_override): %m", f->address, f->driver);
         }
-        return function_bind(f->address, f->driver);
+        return 0;
 }
 
-static int restore_function(struct kmod_ctx *kmod, const Function *f) {
+/* Returns 0 once the driver is in the kernel, or a negative errno. */
+static int have_driver(const Function *f, bool load) {
+        _cleanup_free_ char *driver = root_path("/sys/bus/pci/drivers/%s", f->driver);
+        _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
+        int r;
+
+        if (!driver)
+                return -ENOMEM;
+        if (path_exists(driver))
+                return 0;
+        if (!load || !*f->module)
+                return -ENOENT;
+
+        r = module_open(&kmod);
+        return r < 0 ? r : module_load(kmod, f->module);
+}
+
+static int restore_driver(const Function *f, bool load) {
+        LogSubject subject = { .function = f->address, .id = MESSAGE_DRIVER_WRONG };
+        int r;
+
+        r = have_driver(f, load);
+        if (r < 0)
+                return log_full(LOG_ERR, r, &subject, "cannot give %s back: driver %s is not in the kernel (%s)", f->address,
+                                f->driver, module_load_error(r));
+
+        r = function_bind(f->address, f->driver);
+        if (r == -ENXIO)
+                return log_full(LOG_ERR, r, &subject, "driver %s did not take %s back; the kernel's log says why "
+                                "(journalctl -k)", f->driver, f->address);
+        if (r < 0)
+                return log_full(LOG_ERR, r, &subject, "cannot give %s back to driver %s: %m", f->address, f->driver);
+
+        log_info("gave %s back to %s", f->address, f->driver);
+        return 0;
+}
+
+static int restore_function(const Function *f, bool load) {
         LogSubject subject = { .function = f->address, .id = MESSAGE_DRIVER_WRONG };
         int r, k;
 
@@ -300,17 +180,11 @@ static int restore_function(struct kmod_ctx *kmod, const Function *f) {
                                 "%s is still on vfio-pci and stays there: end the VM that has it, then run 'vfio-gpuctl "
                                 "recover'", f->address);
 
-        r = restore_driver(kmod, f);
+        r = *f->driver ? restore_driver(f, load) : 0;
         k = function_set_override(f->address, f->override);
-        if (r == -ENXIO)
-                return log_full(LOG_ERR, r, &subject, "driver %s did not take %s back; the kernel's log says why "
-                                "(journalctl -k)", f->driver, f->address);
-        if (r < 0 || k < 0)
-                return log_full(LOG_ERR, r < 0 ? r : k, &subject, "cannot give %s back to driver %s: %m", f->address,
-                                *f->driver ? f->driver : "(none)");
-        if (*f->driver)
-                log_info("gave %s back to %s", f->address, f->driver);
-        return 0;
+        if (k < 0)
+                return log_full(LOG_ERR, k, &subject, "cannot set driver_override of %s to what it was: %m", f->address);
+        return r;
 }
 
 /* Returns the DRM card below the function as udev knows it, or NULL. */
@@ -357,16 +231,12 @@ static void wait_for_card(struct udev *udev, struct udev_monitor *monitor, const
         }
 }
 
-static int restore_all(const Function *functions) {
+/* 'load' allows to load drivers that are missing. */
+static int restore_all(const Function *functions, bool load) {
         _cleanup_(udev_unrefp) struct udev *udev = udev_new();
         _cleanup_(udev_monitor_unrefp) struct udev_monitor *monitor = NULL;
-        _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
         uint64_t deadline = clock_now() + DRM_TIMEOUT;
-        int r, ret;
-
-        ret = module_open(&kmod);
-        if (ret < 0)
-                return ret;
+        int r, ret = 0;
 
         monitor = udev ? udev_monitor_new_from_netlink(udev, "udev") : NULL;
         if (!monitor || udev_monitor_filter_add_match_subsystem_devtype(monitor, "drm", NULL) < 0 ||
@@ -374,7 +244,7 @@ static int restore_all(const Function *functions) {
                 log_warning("cannot listen to udev; the desktop may come back before the screen");
 
         for (const Function *f = functions; f->address; f++) {
-                r = restore_function(kmod, f);
+                r = restore_function(f, load);
                 if (r < 0)
                         ret = r;
         }
@@ -391,34 +261,40 @@ static bool is_held(const Function *functions) {
         return false;
 }
 
-static int stop(const Task *task) {
-        _cleanup_functions_free_ Function *functions = NULL;
-        _cleanup_strv_free_ char **nothing = NULL;
-        _cleanup_close_ int state = -1;
-        int r, k;
-
-        state = state_open(task->vm, false);
-        r = state < 0 ? state : functions_load(state, &functions);
-        if (r == -ENOENT)
-                return 0;
-        if (r < 0)
-                return log_error_errno(r, "cannot read the drivers of the GPU from " STATE_DIRECTORY "/%s: %m",
-                                       task->vm);
-
-        k = state_read(state, RECORD_RESCAN, &nothing) >= 0 && !is_held(functions) ? rescan(functions) : 0;
-        r = reload_modules(state, task->vm);
-        if (r >= 0)
-                r = k;
-        k = restore_all(functions);
-        if (r < 0 || k < 0)
-                return r < 0 ? r : k;
+/* The functions come last: as long as they are on record there is something to undo. */
+static int forget(int state, const char *vm) {
+        int r;
 
         r = state_remove(state, RECORD_MODULES);
         if (r >= 0)
                 r = state_remove(state, RECORD_RESCAN);
         if (r >= 0)
                 r = functions_forget(state);
-        return r < 0 ? log_error_errno(r, "cannot remove the records in " STATE_DIRECTORY "/%s: %m", task->vm) : 0;
+        return r < 0 ? log_error_errno(r, "cannot remove the records in " STATE_DIRECTORY "/%s: %m", vm) : 0;
+}
+
+static int stop(const Task *task) {
+        _cleanup_functions_free_ Function *functions = NULL;
+        _cleanup_strv_free_ char **nothing = NULL;
+        _cleanup_close_ int state = -1;
+        int r, k, ret;
+
+        state = state_open(task->vm, false);
+        r = state < 0 ? state : functions_load(state, &functions);
+        if (r == -ENOENT)
+                return state < 0 ? 0 : forget(state, task->vm);
+        if (r < 0)
+                return log_error_errno(r, "cannot read the drivers of the GPU from " STATE_DIRECTORY "/%s: %m",
+                                       task->vm);
+
+        ret = state_read(state, RECORD_RESCAN, &nothing) >= 0 && !is_held(functions) ? rescan(functions) : 0;
+        r = offer_all(functions);
+        if (r >= 0)
+                r = stack_load(task->vm, state);
+        k = restore_all(functions, r >= 0);
+        if (ret < 0 || r < 0 || k < 0)
+                return ret < 0 ? ret : r < 0 ? r : k;
+        return forget(state, task->vm);
 }
 
 int main(int argc, char **argv) {

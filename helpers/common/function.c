@@ -95,7 +95,8 @@ int functions_addresses(const Function *functions, char ***ret) {
         return 0;
 }
 
-bool function_must_be_unloaded(const Function *f) {
+/* That of the card's USB-C function as well, whose unbinding would wait for whoever has its I2C bus open. */
+static bool has_nvidia_driver(const Function *f) {
         return startswith(f->module, "nvidia") || startswith(f->driver, "nvidia");
 }
 
@@ -105,7 +106,7 @@ int functions_modules(const Function *functions, bool automatic, char *const *li
 
         r = strv_copy(listed, &modules);
         for (const Function *f = functions; r >= 0 && f->address; f++)
-                if (automatic && function_must_be_unloaded(f) && *f->module && !strv_contains(modules, f->module))
+                if (automatic && has_nvidia_driver(f) && *f->module && !strv_contains(modules, f->module))
                         r = strv_extend(&modules, f->module);
         if (r < 0)
                 return r;
@@ -217,6 +218,11 @@ int functions_owners(char *const *addresses, char ***ret) {
 
         *ret = TAKE_PTR(owners);
         return 0;
+}
+
+bool driver_waits(const char *driver) {
+        /* In nv_pci_remove() of NVIDIA's kernel-open/nvidia/nv-pci.c. */
+        return streq(driver, "nvidia");
 }
 
 int function_unbind(const char *address) {

@@ -28,13 +28,8 @@ int functions_read(char *const *addresses, Function **ret);
 /* Lists the addresses. Returns 0 or -ENOMEM. */
 int functions_addresses(const Function *functions, char ***ret);
 
-/* Returns whether the driver has to be unloaded before the function can be taken: NVIDIA's waits in the kernel, without
- * limit, for its users when it is unbound while in use (passing through nv_pci_remove() of its kernel-open/nvidia/nv-pci.c);
- * unloading the module fails at once instead. */
-bool function_must_be_unloaded(const Function *f);
-
-/* Lists the modules to unload: those that are listed and, with 'automatic', those of drivers that have to be. Returns 0 or
- * -ENOMEM. */
+/* Lists the modules to unload: those that are listed and, with 'automatic', NVIDIA's that drive one of the functions. Returns
+ * 0 or -ENOMEM. */
 int functions_modules(const Function *functions, bool automatic, char *const *listed, char ***ret);
 
 /* Keeps the functions in the record of a swap. Returns 0 or a negative errno. */
@@ -49,6 +44,10 @@ int functions_load(int state, Function **ret);
 /* Lists the VMs (their escaped names) that were handed one of the functions and have not given it back. Returns 0 or a
  * negative errno. */
 int functions_owners(char *const *addresses, char ***ret);
+
+/* Returns whether the driver waits in the kernel for its users, without limit, when a function is unbound from it or removed
+ * from the bus. Unloading its module fails instead. */
+bool driver_waits(const char *driver);
 
 /* Takes the function from its driver, whatever that is. Returns 0 also where none is bound, or a negative errno. */
 int function_unbind(const char *address);

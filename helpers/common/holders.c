@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <glob.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -13,6 +14,7 @@
 #include <systemd/sd-login.h>
 
 #include "holders.h"
+#include "log.h"
 #include "pci.h"
 #include "root.h"
 #include "strv.h"
@@ -106,8 +108,11 @@ int nodes_of_functions(char *const *functions, char ***ret) {
 
                 /* These nodes are no children of the function. */
                 r = pci_read_link(*functions, "driver", &driver);
-                if (r > 0 && streq(driver, "nvidia"))
+                if (r > 0 && streq(driver, "nvidia")) {
                         r = add_matches("/dev/nvidia*", &nodes);
+                        if (r >= 0)
+                                r = add_matches("/dev/nvidia-caps/*", &nodes);
+                }
                 else if (r > 0 && streq(driver, "amdgpu"))
                         r = add_matches("/dev/kfd", &nodes);
                 if (r == -ENOMEM)
@@ -147,8 +152,15 @@ int nodes_of_vfio(char *const *functions, char ***ret) {
         return 0;
 }
 
+static const char *match_node(char *const *nodes, const char *path) {
+        for (; nodes && *nodes; nodes++)
+                if (streq(*nodes, path))
+                        return *nodes;
+        return NULL;
+}
+
 /* Returns the node that /proc/PID/fd/FD is, or NULL. */
-static const char *match_node(char *const *nodes, int fds, const char *fd) {
+static const char *match_descriptor(char *const *nodes, int fds, const char *fd) {
         char target[PATH_MAX];
         ssize_t n;
 
@@ -156,11 +168,7 @@ static const char *match_node(char *const *nodes, int fds, const char *fd) {
         if (n <= 0)
                 return NULL;
         target[n] = 0;
-
-        for (; nodes && *nodes; nodes++)
-                if (streq(*nodes, target))
-                        return *nodes;
-        return NULL;
+        return match_node(nodes, target);
 }
 
 static const char *find_open_node(char *const *nodes, pid_t pid) {
@@ -173,7 +181,32 @@ static const char *find_open_node(char *const *nodes, pid_t pid) {
         dir = opendir(path);
         while (!node && dir && (entry = readdir(dir)))
                 if (entry->d_name[0] != '.')
-                        node = match_node(nodes, dirfd(dir), entry->d_name);
+                        node = match_descriptor(nodes, dirfd(dir), entry->d_name);
+        return node;
+}
+
+/* A mapping keeps the node open when the descriptor that it was made with is closed. */
+static const char *find_mapped_node(char *const *nodes, pid_t pid) {
+        char path[sizeof("/proc//maps") + 3 * sizeof(pid_t)];
+        /* The kernel finds its place anew for each read(). */
+        static char buffer[16 * 1024];
+        _cleanup_fclose_ FILE *maps = NULL;
+        _cleanup_free_ char *line = NULL;
+        const char *node = NULL;
+        size_t size = 0;
+
+        (void) snprintf(path, sizeof(path), "/proc/%i/maps", pid);
+        maps = fopen(path, "re");
+        if (maps)
+                (void) setvbuf(maps, buffer, _IOFBF, sizeof(buffer));
+        while (!node && maps && getline(&line, &size, maps) > 0) {
+                char *name = strstr(line, " /dev/");
+
+                if (!name)
+                        continue;
+                line[strcspn(line, "\n")] = 0;
+                node = match_node(nodes, name + 1);
+        }
         return node;
 }
 
@@ -210,8 +243,10 @@ int holders_find(char *const *nodes, Holder **ret, size_t *ret_n) {
 
         while (r >= 0 && (entry = readdir(proc))) {
                 pid_t pid = isdigit((unsigned char) entry->d_name[0]) ? atoi(entry->d_name) : 0;
-                const char *node = pid > 0 && pid != getpid() ? find_open_node(nodes, pid) : NULL;
+                const char *node = NULL;
 
+                if (pid > 0 && pid != getpid())
+                        node = find_open_node(nodes, pid) ?: find_mapped_node(nodes, pid);
                 if (!node)
                         continue;
                 grown = reallocarray(holders, n + 1, sizeof(Holder));
@@ -263,6 +298,17 @@ int vfio_holders_describe(char *const *functions, char **ret) {
         *ret = holders_describe(holders, n);
         holders_free(holders, n);
         return *ret ? 1 : -ENOMEM;
+}
+
+void holders_signal(const Holder *holders, size_t n, int sig) {
+        for (size_t i = 0; i < n; i++) {
+                int fd = (int) syscall(SYS_pidfd_open, holders[i].pid, 0);
+
+                if (fd >= 0 && syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0) >= 0)
+                        log_notice("sent %s to %s (pid %i), which has %s open", sig == SIGKILL ? "SIGKILL" : "SIGTERM",
+                                   holders[i].name, holders[i].pid, holders[i].node);
+                safe_close(fd);
+        }
 }
 
 int holders_wait(char *const *nodes, const Holder *holders, size_t n, int timeout_msec) {

@@ -5,7 +5,7 @@
 
 #include "macros.h"
 
-/* A process that has a device node of the GPU open. */
+/* A process that has a device node of the GPU open, or a part of its memory mapped through one. */
 typedef struct Holder {
         pid_t pid;
         char *name; /* of the process */
@@ -24,7 +24,7 @@ int nodes_of_functions(char *const *functions, char ***ret);
  * negative errno. */
 int nodes_of_vfio(char *const *functions, char ***ret);
 
-/* Looks which processes have one of the nodes open. PID 1 and logind do not count on DRM nodes, which they keep for the
+/* Looks which processes have one of the nodes open or mapped. PID 1 and logind do not count on DRM nodes, which they keep for the
  * sessions and which no driver minds. Returns 0 or a negative errno. */
 int holders_find(char *const *nodes, Holder **ret, size_t *ret_n);
 
@@ -34,6 +34,9 @@ char *holders_describe(const Holder *holders, size_t n);
 /* Describes who has the functions open through VFIO, as a VM does. Returns 1 with a string to be freed, 0 if nobody has, or
  * a negative errno. */
 int vfio_holders_describe(char *const *functions, char **ret);
+
+/* Sends a signal to each of them, and says so. */
+void holders_signal(const Holder *holders, size_t n, int sig);
 
 /* Waits until a holder ends or closes one of the nodes, 'timeout_msec' at most (-1: for ever). Both can be missed in the
  * moment between looking and waiting, so callers look again after a while whatever comes. Returns 0 or an errno. */

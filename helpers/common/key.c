@@ -3,15 +3,13 @@
 #include <strings.h>
 
 #include "key.h"
+#include "module-name.h"
 #include "pci.h"
 #include "strv.h"
 #include "text.h"
 #include "unit-name.h"
 
 #define BLANKS " \t"
-
-/* The kernel's MODULE_NAME_LEN on 64-bit machines, with its final zero byte. */
-#define MODULE_NAME_MAX 56
 
 static bool is_choice(const KeyInfo *info, const char *word) {
         for (const char *const *choice = info->choices; *choice; choice++)
@@ -99,10 +97,17 @@ static int parse_units(const KeyInfo *info, const char *text, Value *value, char
         return r;
 }
 
-static bool module_name_is_valid(const char *s) {
-        size_t n = strspn(s, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-");
-
-        return n > 0 && n < MODULE_NAME_MAX && !s[n] && *s != '-';
+static int add_module(const KeyInfo *info, const char *word, Value *value, char **ret_problem) {
+        if (!module_name_is_valid(word) || is_choice(info, word))
+                return refusal(ret_problem,
+                               "\"%s\" is no name of a module: expected names like nvidia_drm, or auto or no alone",
+                               word);
+        if (module_is_shared(word))
+                return refusal(ret_problem,
+                               "\"%s\" serves other devices as well and stays: expected the GPU's own driver, "
+                               "or auto or no alone",
+                               word);
+        return strv_contains(value->list, word) ? 0 : strv_extend(&value->list, word);
 }
 
 /* "auto" and "no" stand for a whole list, so that each side replaces the other. */
@@ -122,19 +127,10 @@ static int parse_modules(const KeyInfo *info, const char *text, Value *value, ch
 
         if (value->list && is_choice(info, value->list[0]))
                 value->list = strv_free(value->list);
-        STRV_FOREACH(word, words) {
-                if (!module_name_is_valid(*word) || is_choice(info, *word))
-                        return refusal(ret_problem,
-                                       "\"%s\" is no name of a module: expected names like nvidia_drm, or "
-                                       "auto or no alone",
-                                       *word);
-                if (strv_contains(value->list, *word))
-                        continue;
-                r = strv_extend(&value->list, *word);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        STRV_FOREACH(word, words)
+                if (r >= 0)
+                        r = add_module(info, *word, value, ret_problem);
+        return r;
 }
 
 const KeyInfo key_table[KEY_MAX] = {

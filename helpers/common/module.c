@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "log.h"
+#include "module-name.h"
 #include "module.h"
 #include "root.h"
 #include "strv.h"
@@ -109,12 +110,22 @@ int module_nearest(struct kmod_ctx *kmod, const char *name, char **ret) {
         return nearest && !*ret ? -ENOMEM : nearest != NULL;
 }
 
+/* As libkmod would, except that it gives the exit status for an errno value. */
+static int run_install(struct kmod_module *module, const char *command, _unused_ void *data) {
+        int status;
+
+        if (setenv("MODPROBE_MODULE", kmod_module_get_name(module), 1) < 0)
+                return -errno;
+        status = system(command);
+        return status < 0 ? -errno : status > 0 ? -ECHILD : 0;
+}
+
 static int load_one(struct kmod_module *module) {
         int state = kmod_module_get_initstate(module), r;
 
         if (state == KMOD_MODULE_LIVE || state == KMOD_MODULE_BUILTIN)
                 return 0;
-        r = kmod_module_probe_insert_module(module, 0, NULL, NULL, NULL, NULL);
+        r = kmod_module_probe_insert_module(module, 0, NULL, run_install, NULL, NULL);
         return r == -EEXIST ? 0 : r;
 }
 
@@ -137,6 +148,11 @@ int module_load(struct kmod_ctx *kmod, const char *name) {
                         return r;
         }
         return 0;
+}
+
+const char *module_load_error(int error) {
+        return error == -ENOENT ? "the running kernel has no such module" :
+                error == -ECHILD ? "its install command in modprobe.d failed" : strerror(-error);
 }
 
 static int stack_add(struct kmod_module *module, unsigned depth, char ***stack) {
@@ -170,10 +186,33 @@ int module_stack(struct kmod_ctx *kmod, const char *name, char ***stack) {
         case KMOD_MODULE_BUILTIN:
                 return -EPERM;
         case KMOD_MODULE_LIVE:
+        case KMOD_MODULE_COMING:
+        case KMOD_MODULE_GOING:
                 return stack_add(module, 0, stack);
         default:
                 return 0;
         }
+}
+
+int module_followers(struct kmod_ctx *kmod, const char *name, char ***followers) {
+        _cleanup_(kmod_module_unref_listp) struct kmod_list *before = NULL, *after = NULL;
+        _cleanup_(kmod_module_unrefp) struct kmod_module *module = NULL;
+        struct kmod_list *entry;
+        int r;
+
+        r = kmod_module_new_from_name(kmod, name, &module);
+        if (r >= 0)
+                r = kmod_module_get_softdeps(module, &before, &after);
+
+        kmod_list_foreach(entry, after) {
+                _cleanup_(kmod_module_unrefp) struct kmod_module *follower = kmod_module_get_module(entry);
+                const char *other = kmod_module_get_name(follower);
+
+                if (r >= 0 && kmod_module_get_initstate(follower) == KMOD_MODULE_LIVE &&
+                    kmod_module_get_refcnt(follower) == 0 && !module_is_shared(other) && !strv_contains(*followers, other))
+                        r = strv_extend(followers, other);
+        }
+        return r < 0 ? r : 0;
 }
 
 int module_unload(struct kmod_ctx *kmod, const char *name) {

@@ -23,13 +23,21 @@ int module_exists(struct kmod_ctx *kmod, const char *name);
  * or -ENOMEM. */
 int module_nearest(struct kmod_ctx *kmod, const char *name, char **ret);
 
-/* Loads a module and what it needs; builtin and already loaded ones are fine, blacklists do not apply to a module that is
- * asked for by name. Returns 0, -ENOENT where the running kernel has none of that name, or another negative errno. */
+/* Loads a module and what it needs, in the way that modprobe.d tells; builtin and already loaded ones are fine, blacklists do
+ * not apply to a module that is asked for by name. Returns 0, -ENOENT where the running kernel has none of that name, -ECHILD
+ * where a command of modprobe.d failed, or another negative errno. */
 int module_load(struct kmod_ctx *kmod, const char *name);
+
+/* Returns in words what went wrong when module_load() returned 'error'. */
+const char *module_load_error(int error);
 
 /* Appends the module, after the modules that use it (the order to unload them in), to 'stack'; what is not loaded is left
  * out. Returns 0, -EPERM where it is built in, or another negative errno. */
 int module_stack(struct kmod_ctx *kmod, const char *name, char ***stack);
+
+/* Appends the modules that modprobe.d has loaded after this one ("softdep NAME post:") and that nothing uses. Returns 0 or a
+ * negative errno. */
+int module_followers(struct kmod_ctx *kmod, const char *name, char ***followers);
 
 /* Unloads exactly one module. Returns 0 also where it is gone already, -EAGAIN where it is in use, or another errno. */
 int module_unload(struct kmod_ctx *kmod, const char *name);

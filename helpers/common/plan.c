@@ -38,9 +38,14 @@ static int begin(char ***command, const Plan *plan, const char *program, const c
         return r;
 }
 
-static int add_holders_timeout(char ***command, const Config *config, const Vm *vm) {
-        return strv_extendf(command, "--holders-timeout=%u",
-                            config_value(config, vm, KEY_HOLDERS_TIMEOUT)->seconds);
+static int add_holders(char ***command, const Config *config, const Vm *vm) {
+        int r;
+
+        r = strv_extend_joined(command, "--holders=", config_value(config, vm, KEY_HOLDERS)->choice);
+        if (r >= 0)
+                r = strv_extendf(command, "--holders-timeout=%u",
+                                 config_value(config, vm, KEY_HOLDERS_TIMEOUT)->seconds);
+        return r;
 }
 
 static int add_units(char ***command, const Config *config, const Vm *vm) {
@@ -61,10 +66,7 @@ static int desktop_options(const Config *config, const Vm *vm, Step *step) {
                 r = strv_extend_joined(&step->start,
                                        "--sessions=", config_value(config, vm, KEY_SESSIONS)->choice);
         if (r >= 0)
-                r = strv_extend_joined(&step->start,
-                                       "--holders=", config_value(config, vm, KEY_HOLDERS)->choice);
-        if (r >= 0)
-                r = add_holders_timeout(&step->start, config, vm);
+                r = add_holders(&step->start, config, vm);
         return r;
 }
 
@@ -85,7 +87,7 @@ static int unbind_options(const Config *config, const Vm *vm, Step *step) {
 
         r = add_modules(&step->start, config, vm);
         if (r >= 0)
-                r = add_holders_timeout(&step->start, config, vm);
+                r = add_holders(&step->start, config, vm);
         if (r >= 0)
                 r = strv_extend_joined(&step->start,
                                        "--return=", config_value(config, vm, KEY_RETURN)->choice);

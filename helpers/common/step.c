@@ -2,6 +2,7 @@
 
 #include <getopt.h>
 #include <poll.h>
+#include <signal.h>
 
 #include "journal.h"
 #include "pci.h"
@@ -161,6 +162,18 @@ static int run_verb(StepVerb verb, const Task *task, bool again) {
                 r = verb(task);
         }
         return r;
+}
+
+int task_signal(const Task *task) {
+        switch (task->holders) {
+        case HOLDERS_POLICY_TERMINATE:
+                return SIGTERM;
+        case HOLDERS_POLICY_KILL:
+                return SIGKILL;
+        case HOLDERS_POLICY_REFUSE:
+                break;
+        }
+        return 0;
 }
 
 int step_main(int argc, char **argv, const StepVerbs *verbs) {

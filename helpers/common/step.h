@@ -26,6 +26,9 @@ typedef struct Task {
         char **functions;         /* the PCI functions that are handed over */
 } Task;
 
+/* Returns the signal that Holders= has processes ended with, 0 for none. */
+int task_signal(const Task *task);
+
 /* Does the work of one verb. Returns 0, or a negative errno after it logged why. */
 typedef int (*StepVerb)(const Task *task);
 

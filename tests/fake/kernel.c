@@ -402,6 +402,23 @@ static void each_driver(const char *module, void (*what)(const char *driver)) {
         free(entries);
 }
 
+static bool drives_any(const char *driver) {
+        _cleanup_free_ char *directory = NULL;
+        struct dirent **entries = NULL;
+        bool any = false;
+        int n;
+
+        if (asprintf(&directory, "sys/bus/pci/drivers/%s", driver) < 0)
+                abort();
+        n = names_in(directory, &entries);
+        for (int i = 0; i < n; i++) {
+                any = any || strchr(entries[i]->d_name, ':');
+                free(entries[i]);
+        }
+        free(entries);
+        return any;
+}
+
 int kernel_load_module(const char *name) {
         if (exists("sys/module/%s", name))
                 return -EEXIST;
@@ -411,6 +428,9 @@ int kernel_load_module(const char *name) {
         move(name, true);
         use_modules(name, true);
         each_driver(name, probe_all);
+        /* It looks for GPUs once, and there will be no screen if it found none. */
+        if (streq(name, "nvidia_drm") && !drives_any("nvidia"))
+                write_file("sys/module/nvidia_drm/without-gpu", "\n");
         return 0;
 }
 

@@ -189,6 +189,8 @@ def nvidia(root):
     machine.module("nvidia_modeset", ["nvidia"])
     machine.module("nvidia_uvm", ["nvidia"])
     machine.module("nvidia_drm", ["nvidia_modeset"])
+    machine.module("extra")
+    machine.write("etc/modprobe.d/nvidia.conf", "softdep nvidia post: extra\n")
     machine.function(GPU, ["nvidia"])
     machine.bind("pci", GPU, "nvidia")
 

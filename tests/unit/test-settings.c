@@ -132,6 +132,12 @@ static void test_complaints(void) {
         complains("UnloadModules=../x",
                   "f:5: UnloadModules=: \"../x\" is no name of a module: expected names like "
                   "nvidia_drm, or auto or no alone.");
+        complains("UnloadModules=amdgpu drm-kms-helper",
+                  "f:5: UnloadModules=: \"drm-kms-helper\" serves other devices as well and stays: expected the "
+                  "GPU's own driver, or auto or no alone.");
+        complains("UnloadModules=snd_hda_intel",
+                  "f:5: UnloadModules=: \"snd_hda_intel\" serves other devices as well and stays: expected the "
+                  "GPU's own driver, or auto or no alone.");
         complains("Return=Rebind", "f:5: Return=: \"Rebind\" is not known: expected rebind or rescan.");
         complains("Holders=ask", "f:5: Holders=: \"ask\" is not known: expected refuse, terminate or kill.");
         complains("TimeoutSec=infinity",
@@ -206,7 +212,8 @@ static void test_plan(void) {
            "--inhibitors=respect --unload-modules=a,b 0000:01:00.0");
         is(plan.steps[3].unit, "vfio-gpu-unbind@My\\x20VM.service");
         unbind = strv_join(plan.steps[3].start + 1, " ");
-        is(unbind, "start --vm=My\\x20VM --unload-modules=a,b --holders-timeout=15 --return=rescan 0000:01:00.0");
+        is(unbind, "start --vm=My\\x20VM --unload-modules=a,b --holders=refuse --holders-timeout=15 --return=rescan "
+                   "0000:01:00.0");
         back = strv_join(plan.steps[3].stop + 1, " ");
         is(back, "stop --vm=My\\x20VM");
         ok(!plan.steps[1].stop);

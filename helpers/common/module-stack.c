@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <poll.h>
+#include <sys/stat.h>
+
+#include "clock.h"
+#include "holders.h"
+#include "journal.h"
+#include "messages.h"
+#include "module-stack.h"
+#include "module.h"
+#include "root.h"
+#include "state.h"
+#include "strv.h"
+
+/* The longest time between two tries while a process is known to have the GPU open: its end is an event. */
+#define LOOK_AGAIN_MSEC 500
+/* The longest time while none is: nothing tells when the use count of a module falls. */
+#define PAUSE_MSEC 100
+
+/* The first line that modprobe.d has for a module counts, and files are read in the order of their names. */
+#define MODPROBE_DIRECTORY "/run/modprobe.d"
+#define MODPROBE_FILE MODPROBE_DIRECTORY "/00-vfio-gpu-%s.conf"
+
+typedef struct Unloading {
+        const Task *task;
+        int state;
+        struct kmod_ctx *kmod;
+        char **noted;
+        uint64_t deadline;
+        int signal; /* to be sent once the deadline has passed, 0 for none or no more */
+        int pause;  /* milliseconds */
+} Unloading;
+
+/* Rules and pollers of the vendor's load the modules again and again while the VM has the GPU. */
+static int block_modules(const char *vm, char *const *modules) {
+        _cleanup_free_ char *path = root_path(MODPROBE_FILE, vm), *directory = root_path(MODPROBE_DIRECTORY);
+        _cleanup_fclose_ FILE *f = NULL;
+
+        if (!path || !directory)
+                return -ENOMEM;
+        if (mkdir(directory, 0755) < 0 && errno != EEXIST)
+                return -errno;
+
+        f = fopen(path, "we");
+        if (!f)
+                return -errno;
+        (void) fprintf(f, "# The GPU that these modules drive is handed over to a VM: vfio-gpu@.service(8)\n");
+        for (; *modules; modules++)
+                (void) fprintf(f, "install %s /bin/false\n", *modules);
+        return fflush(f) < 0 ? -errno : 0;
+}
+
+static int unblock_modules(const char *vm) {
+        _cleanup_free_ char *path = root_path(MODPROBE_FILE, vm);
+
+        if (!path)
+                return log_oom();
+        return unlink(path) < 0 && errno != ENOENT ? log_error_errno(errno, "cannot remove %s: %m", path) : 0;
+}
+
+/* What a stop that failed has not loaded again is to be loaded all the same: it stays in the record. */
+static int note_modules(Unloading *u, char *const *modules) {
+        size_t n = strv_length(u->noted);
+        const char *vm = u->task->vm;
+        int r = 0;
+
+        for (; modules && *modules && r >= 0; modules++)
+                if (!strv_contains(u->noted, *modules))
+                        r = strv_extend(&u->noted, *modules);
+        if (r >= 0 && strv_length(u->noted) > n)
+                r = state_write(u->state, RECORD_MODULES, u->noted);
+        if (r < 0)
+                return log_error_errno(r, "cannot note the modules to unload in " STATE_DIRECTORY "/%s: %m", vm);
+
+        r = u->noted ? block_modules(vm, u->noted) : 0;
+        return r < 0 ? log_error_errno(r, "cannot write " MODPROBE_FILE ": %m", vm) : 0;
+}
+
+static int refuse(const Task *task, const char *module, const Holder *holders, size_t n) {
+        LogSubject subject = { .id = MESSAGE_MODULE_BUSY, .module = module, .unit = n > 0 ? holders[0].unit : NULL };
+        _cleanup_free_ char *who = holders_describe(holders, n);
+
+        if (n == 0)
+                return log_full(LOG_ERR, EBUSY, &subject,
+                                "cannot unload %s: in use after %u s by the kernel itself, for no process has its devices "
+                                "open; 'lsmod' may show by what, a reboot frees it", module, task->holders_timeout);
+        return log_full(LOG_ERR, EBUSY, &subject, "cannot unload %s: in use after %u s by %s; stop it or name its unit in "
+                        "StopUnits=%s", module, task->holders_timeout, who ?: "?",
+                        task->holders == HOLDERS_POLICY_REFUSE ? ", or set Holders=terminate" : "");
+}
+
+/* Waits until the use count of the module may have fallen. Returns 0, or a negative errno after it logged who uses it still. */
+static int wait_for_users(Unloading *u, const char *module) {
+        _cleanup_strv_free_ char **nodes = NULL;
+        int left = clock_left(u->deadline), r = 0;
+        Holder *holders = NULL;
+        size_t n = 0;
+
+        if (nodes_of_functions(u->task->functions, &nodes) >= 0)
+                (void) holders_find(nodes, &holders, &n);
+
+        if (left == 0 && (n == 0 || u->signal == 0))
+                r = refuse(u->task, module, holders, n);
+        else if (left == 0) {
+                holders_signal(holders, n, u->signal);
+                u->signal = 0;
+                u->deadline = clock_now() + u->task->holders_timeout * USEC_PER_SEC;
+        } else if (n > 0) {
+                _cleanup_free_ char *who = holders_describe(holders, n);
+
+                journal_status("Waiting to unload %s, in use by %s", module, who ?: "?");
+                (void) holders_wait(nodes, holders, n, left < LOOK_AGAIN_MSEC ? left : LOOK_AGAIN_MSEC);
+        } else {
+                (void) poll(NULL, 0, u->pause);
+                u->pause = u->pause * 2 < PAUSE_MSEC ? u->pause * 2 : PAUSE_MSEC;
+        }
+        holders_free(holders, n);
+        return r;
+}
+
+/* They need not go, since the driver does not need them: what is in use stays. */
+static void unload_followers(const Unloading *u, char *const *followers) {
+        for (; followers && *followers; followers++)
+                if (module_unload(u->kmod, *followers) >= 0)
+                        log_info("unloaded %s", *followers);
+}
+
+static int unload_followers_of(Unloading *u, char *const *stack) {
+        _cleanup_strv_free_ char **followers = NULL, **others = NULL;
+        int r = 0;
+
+        for (char *const *m = stack; m && *m && r >= 0; m++)
+                r = module_followers(u->kmod, *m, &followers);
+        STRV_FOREACH(follower, followers)
+                if (r >= 0 && !strv_contains(stack, *follower))
+                        r = strv_extend(&others, *follower);
+        if (r < 0)
+                return log_error_errno(r, "cannot find the modules that are loaded after others: %m");
+
+        r = note_modules(u, others);
+        if (r >= 0)
+                unload_followers(u, others);
+        return r;
+}
+
+/* Returns 0 with the module and all that use it, NULL if there is nothing to unload, or a negative errno. */
+static int list_stack(const Unloading *u, const char *module, char ***ret) {
+        int r = module_stack(u->kmod, module, ret);
+
+        if (r == -EPERM) {
+                log_notice("%s is built into the kernel and stays; its functions are unbound instead", module);
+                return 0;
+        }
+        return r < 0 ? log_full(LOG_ERR, r, &(LogSubject) { .module = module }, "cannot find what uses module %s: %m",
+                                module) : 0;
+}
+
+/* Unloads the first of a stack. Returns 0 also where it is still in use and may be tried again, or a negative errno after it
+ * logged why. */
+static int unload_first(Unloading *u, const char *module) {
+        int r = module_unload(u->kmod, module);
+
+        if (r == -EAGAIN)
+                return wait_for_users(u, module);
+        if (r < 0)
+                return log_full(LOG_ERR, r, &(LogSubject) { .module = module }, "cannot unload %s: %m", module);
+
+        u->pause = 1;
+        log_info("unloaded %s", module);
+        return 0;
+}
+
+/* Looks anew after each module, since another user may have been loaded meanwhile. */
+static int unload_with_users(Unloading *u, const char *module) {
+        for (bool first = true;; first = false) {
+                _cleanup_strv_free_ char **stack = NULL;
+                int r;
+
+                r = list_stack(u, module, &stack);
+                if (r < 0 || !stack)
+                        return r;
+                if (first)
+                        r = unload_followers_of(u, stack);
+                if (r >= 0)
+                        r = note_modules(u, stack);
+                if (r >= 0)
+                        r = unload_first(u, *stack);
+                if (r < 0)
+                        return r;
+        }
+}
+
+int stack_unload(const Task *task, const Function *functions, int state) {
+        _cleanup_strv_free_ char **modules = NULL;
+        _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
+        Unloading u = {
+                .task = task,
+                .state = state,
+                .deadline = clock_now() + task->holders_timeout * USEC_PER_SEC,
+                .signal = task_signal(task),
+                .pause = 1,
+        };
+        int r;
+
+        r = functions_modules(functions, task->unload_auto, task->unload_modules, &modules);
+        if (r < 0)
+                return log_oom();
+        if (!modules)
+                return 0;
+
+        r = module_open(&kmod);
+        if (r < 0)
+                return r;
+        u.kmod = kmod;
+
+        r = state_read(state, RECORD_MODULES, &u.noted);
+        if (r < 0 && r != -ENOENT)
+                return log_error_errno(r, "cannot read which modules were unloaded before: %m");
+
+        r = 0;
+        STRV_FOREACH(module, modules)
+                if (r >= 0)
+                        r = unload_with_users(&u, *module);
+        if (r >= 0)
+                journal_status("%s", "");
+        strv_free(u.noted);
+        return r;
+}
+
+/* Says it once for all: as a rule they need each other, and the first one failed. */
+static int complain(char *const *missing, int error) {
+        _cleanup_free_ char *names = strv_join(missing, ", ");
+
+        return log_full(LOG_ERR, error, &(LogSubject) { .id = MESSAGE_MODULE_MISSING, .module = missing[0] },
+                        "cannot load %s again: %s; make 'modprobe %s' work, or reboot", names ?: missing[0],
+                        module_load_error(error), missing[0]);
+}
+
+int stack_load(const char *vm, int state) {
+        _cleanup_strv_free_ char **modules = NULL, **missing = NULL;
+        _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
+        int r, error = 0;
+
+        r = unblock_modules(vm);
+        if (r < 0)
+                return r;
+
+        r = state_read(state, RECORD_MODULES, &modules);
+        if (r < 0)
+                return r == -ENOENT ? 0 : log_error_errno(r, "cannot read which modules were unloaded: %m");
+
+        r = module_open(&kmod);
+        if (r < 0)
+                return r;
+
+        for (size_t n = strv_length(modules); n > 0; n--) {
+                r = module_load(kmod, modules[n - 1]);
+                if (r >= 0)
+                        continue;
+                error = error ?: r;
+                if (strv_extend(&missing, modules[n - 1]) < 0)
+                        return log_oom();
+        }
+        return missing ? complain(missing, error) : 0;
+}
