@@ -9,6 +9,7 @@ import subprocess
 
 HERE = pathlib.Path(__file__).resolve().parent
 GUEST_FILES = HERE / 'guest'
+MODULES = HERE / 'nvidia'
 CACHE = pathlib.Path(os.environ.get('VFIO_GPU_LAB', '/var/cache/vfio-gpu-lab'))
 
 PACKAGES = '''
@@ -16,6 +17,7 @@ PACKAGES = '''
     libinih1 libkmod2 libsystemd0 libudev1
     libvirt-clients libvirt-daemon-system ovmf qemu-system-x86 seabios
     fonts-dejavu-core lightdm lightdm-gtk-greeter xserver-xorg-core xserver-xorg-input-libinput x11-utils
+    dbus-user-session weston xinit
     pciutils procps psmisc strace sudo xterm
 '''.split()
 
@@ -32,7 +34,7 @@ class Image:
 
 def recipe_hash(suite):
     digest = hashlib.sha256(' '.join([suite, DISK_SIZE, *PACKAGES]).encode())
-    for path in [pathlib.Path(__file__), *sorted(GUEST_FILES.iterdir())]:
+    for path in [pathlib.Path(__file__), *sorted(GUEST_FILES.iterdir()), *sorted(MODULES.iterdir())]:
         digest.update(path.name.encode() + b'\0' + path.read_bytes())
     return digest.hexdigest()[:12]
 
@@ -71,6 +73,7 @@ def _build_in(scratch, suite, report):
                '--dpkgopt=force-unsafe-io', '--dpkgopt=path-exclude=/usr/share/doc/*',
                '--dpkgopt=path-exclude=/usr/share/man/*', '--dpkgopt=path-exclude=/usr/share/locale/*',
                f'--customize-hook={GUEST_FILES}/customize "$1" {GUEST_FILES}',
+               f'--customize-hook={GUEST_FILES}/build-modules "$1" {MODULES}',
                suite, str(root), *apt_sources(suite)]
     _logged(command, log)
 

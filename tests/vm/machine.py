@@ -27,7 +27,8 @@ CPU = 'max,-svm,-erms,-fsrm,-la57'
 KERNEL_LINE = ('root=/dev/vda rw console=tty0 console=ttyS0 quiet intel_iommu=on iommu=pt mitigations=off no_timer_check '
                'tsc=unstable fsck.mode=skip')
 
-# The GPU is 0000:01:00.0 with its audio function beside it in every profile; "gpu" is the screen that is looked at.
+# The GPU is 0000:01:00.0 with its audio function beside it in every profile; "gpu" is the screen that is looked at. That is
+# another GPU's with the stand-in for NVIDIA's driver (nvidia/), which draws nothing.
 AUDIO = ['-device', 'intel-hda,bus=rp1,addr=0.1']
 PROFILES = {
     'base': ['-device', 'VGA,id=gpu,bus=rp1,addr=0.0,multifunction=on', *AUDIO],
@@ -36,6 +37,7 @@ PROFILES = {
              '-device', 'pcie-root-port,id=rp2,chassis=2,slot=2,addr=3.0',
              '-device', 'bochs-display,id=gpu2,bus=rp2,addr=0.0'],
     'virtio': ['-device', 'virtio-vga,id=gpu,bus=rp1,addr=0.0,multifunction=on', *AUDIO],
+    'nvidia': ['-device', 'VGA,id=gpu,addr=1.0', '-device', 'ati-vga,bus=rp1,addr=0.0,multifunction=on', *AUDIO],
 }
 
 

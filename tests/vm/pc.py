@@ -23,7 +23,10 @@ READY = 'ready'
 BOOT_SECONDS = 400
 
 CONFIG = '/etc/vfio-gpu.conf'
-GPU_MODULES = 'bochs qxl virtio_gpu cirrus snd_hda_intel vfio vfio_pci vfio_pci_core vfio_iommu_type1 xhci_pci'.split()
+GPU_MODULES = '''
+    bochs qxl virtio_gpu cirrus snd_hda_intel vfio vfio_pci vfio_pci_core vfio_iommu_type1 xhci_pci
+    nvidia nvidia_drm nvidia_modeset nvidia_uvm
+'''.split()
 
 HOST_STATE = r'''
 exec 2>/dev/null
@@ -35,6 +38,8 @@ echo '# consoles'
 grep -H . /sys/class/vtconsole/*/name /sys/class/vtconsole/*/bind
 echo '# modules'
 cd /sys/module && ls -d ''' + ' '.join(GPU_MODULES) + r'''
+echo '# nodes'
+ls -d /dev/dri/* /dev/fb* /dev/nvidia* /dev/nvidia-caps/*
 echo '# runtime'
 find /run/vfio-gpu /run/systemd/system /run/systemd/generator* -printf '%p %y %m %l\n' | sort
 echo '# failed'
