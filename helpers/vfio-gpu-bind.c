@@ -86,6 +86,25 @@ static int wait_for_vm(char *const *functions) {
         return r;
 }
 
+static int take_back(const char *address) {
+        int r;
+
+        /* The next step says so. */
+        if (pci_is_gone(address))
+                return 0;
+
+        r = function_is_driven_by(address, VFIO_DRIVER);
+        if (r == 0)
+                return 0;
+        if (r > 0)
+                r = function_unbind(address);
+        if (r < 0)
+                return log_full(LOG_ERR, r, &(LogSubject) { .function = address }, "cannot take %s from vfio-pci: %m",
+                                address);
+        log_info("took %s from vfio-pci", address);
+        return 0;
+}
+
 static int stop(const Task *task) {
         int ret;
 
@@ -97,15 +116,10 @@ static int stop(const Task *task) {
         }
 
         STRV_FOREACH(address, task->functions) {
-                int driven = function_is_driven_by(*address, VFIO_DRIVER), r = driven;
+                int r = take_back(*address);
 
-                if (driven > 0)
-                        r = function_unbind(*address);
-                if (driven > 0 && r >= 0)
-                        log_info("took %s from vfio-pci", *address);
                 if (r < 0)
-                        ret = log_full(LOG_ERR, r, &(LogSubject) { .function = *address },
-                                       "cannot take %s from vfio-pci: %m", *address);
+                        ret = r;
         }
         return ret;
 }

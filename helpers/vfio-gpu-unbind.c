@@ -277,7 +277,7 @@ static int stop(const Task *task) {
         _cleanup_functions_free_ Function *functions = NULL;
         _cleanup_strv_free_ char **nothing = NULL;
         _cleanup_close_ int state = -1;
-        int r, k, ret;
+        int r, k, ret = 0;
 
         state = state_open(task->vm, false);
         r = state < 0 ? state : functions_load(state, &functions);
@@ -287,7 +287,10 @@ static int stop(const Task *task) {
                 return log_error_errno(r, "cannot read the drivers of the GPU from " STATE_DIRECTORY "/%s: %m",
                                        task->vm);
 
-        ret = state_read(state, RECORD_RESCAN, &nothing) >= 0 && !is_held(functions) ? rescan(functions) : 0;
+        if (state_read(state, RECORD_RESCAN, &nothing) < 0)
+                functions_drop_gone(functions);
+        else if (!is_held(functions))
+                ret = rescan(functions);
         r = offer_all(functions);
         if (r >= 0)
                 r = stack_load(task->vm, state);

@@ -11,14 +11,33 @@
 /* Stands for an empty word in the record. */
 #define NOTHING "-"
 
+static void function_done(Function *f) {
+        free(f->address);
+        free(f->driver);
+        free(f->module);
+        free(f->override);
+}
+
 void functions_free(Function *functions) {
-        for (Function *f = functions; f && f->address; f++) {
-                free(f->address);
-                free(f->driver);
-                free(f->module);
-                free(f->override);
-        }
+        for (Function *f = functions; f && f->address; f++)
+                function_done(f);
         free(functions);
+}
+
+void functions_drop_gone(Function *functions) {
+        Function *kept = functions;
+
+        for (Function *f = functions; f->address; f++) {
+                if (!pci_is_gone(f->address)) {
+                        *kept++ = *f;
+                        continue;
+                }
+                (void) log_full(LOG_WARNING, 0, &(LogSubject) { .function = f->address },
+                                "%s is gone from the bus, there is nothing to give back; 'echo 1 >/sys/bus/pci/rescan' looks "
+                                "for it again", f->address);
+                function_done(f);
+        }
+        *kept = (Function) {};
 }
 
 static int read_module(const char *driver, char **ret) {

@@ -22,6 +22,10 @@ DEFINE_CLEANUP(Function *, functions_free)
 /* Looks at one function as it is now. Returns 0 or a negative errno, after which what is there is to be freed as well. */
 int function_read(const char *address, Function *ret);
 
+/* Takes those that are on the bus no more out of the array, with a warning for each. One that appears again is a new function:
+ * without an override, and its driver finds it. */
+void functions_drop_gone(Function *functions);
+
 /* Looks at the functions as they are now. Returns 0 with an array, or a negative errno after it logged why. */
 int functions_read(char *const *addresses, Function **ret);
 

@@ -64,6 +64,12 @@ bool pci_exists(const char *address) {
         return path && path_exists(path);
 }
 
+bool pci_is_gone(const char *address) {
+        _cleanup_free_ char *path = pci_path(address, "");
+
+        return path && access(path, F_OK) < 0 && errno == ENOENT;
+}
+
 int pci_read(const char *address, const char *attribute, char **ret) {
         _cleanup_free_ char *path = pci_path(address, attribute);
 

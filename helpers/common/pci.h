@@ -18,6 +18,9 @@ char *pci_path(const char *address, const char *attribute);
 /* Returns whether the function is on the bus. */
 bool pci_exists(const char *address);
 
+/* Returns whether the function is not on the bus for sure; an error that could mean anything does not count. */
+bool pci_is_gone(const char *address);
+
 /* Reads an attribute. Returns 0 with a string to be freed, or a negative errno. */
 int pci_read(const char *address, const char *attribute, char **ret);
 

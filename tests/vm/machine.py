@@ -40,6 +40,9 @@ PROFILES = {
     'nvidia': ['-device', 'VGA,id=gpu,addr=1.0', '-device', 'ati-vga,bus=rp1,addr=0.0,multifunction=on', *AUDIO],
 }
 
+# Linux 6.1 sometimes oopses when the drivers of two GPUs put the firmware's frame buffer away at the same time.
+MORE_KERNEL_LINE = {'rich': ' initcall_blacklist=sysfb_init'}
+
 
 class QmpError(Exception):
     pass
@@ -69,7 +72,7 @@ class Machine:
             '-drive', f'if=pflash,format=raw,readonly=on,file={FIRMWARE}/OVMF_CODE_4M.fd',
             '-drive', f'if=pflash,format=qcow2,file={self.variables}',
             '-kernel', str(self.image.kernel), '-initrd', str(self.image.initrd), '-append',
-            KERNEL_LINE,
+            KERNEL_LINE + MORE_KERNEL_LINE.get(self.profile, ''),
             '-device', 'intel-iommu,intremap=on,caching-mode=on',
             '-device', 'pcie-root-port,id=rp1,chassis=1,slot=1,addr=2.0',
             *PROFILES[self.profile],
