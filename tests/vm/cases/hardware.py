@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Other hardware than one GPU with its audio function: more functions, a second GPU, other drivers."""
+
+from host import AUDIO, demand, drivers, entry, GPU, Host, PATIENCE, states, step, VM
+
+USB, SECOND = '0000:01:00.2', '0000:02:00.0'
+
+# By itself auto takes an audio function of the GPU's own vendor, and QEMU's is of another.
+CARD = f'[VM {VM}]\nDevices=auto 01:00.1 01:00.2\n'
+SECOND_ALONE = f'[VM {VM}]\nDevices=02:00.0\nStopUnits=\n'
+
+ONE_GPU = 'Section "ServerFlags"\n        Option "AutoAddGPU" "false"\nEndSection\n'
+
+
+def desktop(pc):
+    """The processes of the greeter, none of which may be another afterwards."""
+    return pc.sh("pgrep -x 'lightdm|Xorg|lightdm-gtk-gre'").split()
+
+
+def nodes(pc, function):
+    """The frame buffer and the DRM card of a GPU."""
+    return pc.sh(f"cd /sys/class && readlink graphics/fb? drm/card? | grep '/{function}/'").split()
+
+
+def case_three_functions(pc):
+    """A card of three functions, with a GPU that qxl drives, goes and comes back as a whole."""
+    host = Host(pc, CARD, (GPU, AUDIO, USB))
+    assert [driver for driver, _ in drivers(pc, host.functions).values()] == ['qxl', 'snd_hda_intel', 'xhci_hcd']
+    host.start()
+    # This GPU shows its last picture until a VM resets it.
+    host.handed_over(picture=False)
+    host.stop()
+    assert states(pc, 'lightdm.service') == ['active']
+    host.is_back()
+
+
+def case_second_gpu_left_alone(pc):
+    """A second GPU keeps its driver and what belongs to it, and its screen can be drawn on while the VM has the first."""
+    host = Host(pc, CARD, (GPU, AUDIO, USB))
+    had = drivers(pc, [SECOND]), nodes(pc, SECOND)
+    host.start()
+    host.handed_over(picture=False)
+    assert (drivers(pc, [SECOND]), nodes(pc, SECOND)) == had
+    before = pc.screen('gpu2')
+    pc.sh(f"tr '\\0' '\\377' </dev/zero 2>/dev/null | head -c 1M >/dev/$(basename {had[1][0]})")
+    pc.wait_screen(lambda now: now.diff(before) > 100000, device='gpu2')
+
+
+def case_second_gpu_handed_over(pc):
+    """The second GPU goes and comes back under a greeter on the first, which notices nothing."""
+    greeter = pc.screen()
+    pc.put('/etc/X11/xorg.conf.d/20-one-gpu.conf', ONE_GPU)
+    pc.sh('systemctl restart lightdm.service')
+    pc.wait_until('pgrep -x lightdm-gtk-gre >/dev/null', PATIENCE)
+    pc.wait_screen(greeter, timeout=PATIENCE)
+
+    host = Host(pc, SECOND_ALONE, [SECOND])
+    processes = desktop(pc)
+    for verb, state in ('start', 'active'), ('stop', 'inactive'):
+        pc.sh(f'systemctl {verb} --no-block {entry(VM)}')
+        while states(pc, entry(VM)) != [state]:
+            assert pc.screen().diff(host.picture) == 0, f'the picture changed during the {verb}'
+        if verb == 'start':
+            host.handed_over(picture=False)
+    host.is_back()
+    assert pc.screen().diff(host.picture) == 0
+    assert desktop(pc) == processes
+
+
+def case_second_gpu_in_use(pc):
+    """A greeter that has the second GPU open as well is named, and keeps it."""
+    host = Host(pc, SECOND_ALONE + 'HoldersTimeoutSec=1\n', [SECOND])
+    processes = desktop(pc)
+    demand(host.start_fails(), 'the GPU is still in use after 1 s: Xorg (pid ', ' on /dev/dri/card')
+    host.is_back(failed=[step('desktop'), entry(VM)])
+    assert desktop(pc) == processes
+
+
+def case_virtio(pc):
+    """A GPU that virtio-gpu drives, as a child of the function's own driver, goes and comes back with its picture."""
+    host = Host(pc, f'[VM {VM}]\nDevices=auto 01:00.1\n')
+    assert drivers(pc, [GPU])[GPU][0] == 'virtio-pci'
+    host.start()
+    host.handed_over()
+    host.stop()
+    host.is_back()
+
+
+for case in case_three_functions, case_second_gpu_left_alone, case_second_gpu_handed_over, case_second_gpu_in_use:
+    case.profile = 'rich'
+case_virtio.profile = 'virtio'
