@@ -19,7 +19,7 @@ def remove_package(pc):
 
 
 def install_package(pc):
-    pc.sh('tar -xPf /run/package.tar && rm /run/package.tar && udevadm control --reload && systemctl daemon-reload')
+    pc.sh('tar -xPf /run/package.tar && rm /run/package.tar && udevadm control --reload && systemctl daemon-reload', 120)
 
 
 def case_configuration(pc):
