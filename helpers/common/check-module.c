@@ -125,6 +125,18 @@ static int check_shared(CheckContext *c, const char *module) {
                              "UnloadModules=", module, joined);
 }
 
+static int check_kept(CheckContext *c, char *const *stack) {
+        int r = 0;
+
+        for (const Function *f = c->functions; r >= 0 && f->address; f++)
+                if (driver_waits(f->driver) && !strv_contains(stack, f->module))
+                        r = findings_add(c->findings, FINDING_MODULE_KEPT, f->address,
+                                         "%s is driven by %s, whose module has to be unloaded, for unbinding it can block in "
+                                         "the kernel for ever: set UnloadModules=auto or add %s to the list", f->address,
+                                         f->driver, f->module);
+        return r;
+}
+
 /* What needs the files of the modules, and them alone. */
 static int check_files(CheckContext *c, char *const *modules, bool vfio) {
         _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
@@ -155,5 +167,5 @@ int check_modules(CheckContext *c) {
         STRV_FOREACH(module, stack)
                 if (r >= 0)
                         r = check_shared(c, *module);
-        return r;
+        return r < 0 ? r : check_kept(c, stack);
 }

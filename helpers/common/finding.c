@@ -19,6 +19,7 @@ const FindingInfo finding_table[FINDING_MAX] = {
         [FINDING_VFIO_MISSING] = { "vfio-missing", SEVERITY_ERROR, OBJECT_MODULE },
         [FINDING_MODULE_UNKNOWN] = { "module-unknown", SEVERITY_ERROR, OBJECT_MODULE },
         [FINDING_MODULE_SHARED] = { "module-shared", SEVERITY_ERROR, OBJECT_MODULE },
+        [FINDING_MODULE_KEPT] = { "module-kept", SEVERITY_ERROR, OBJECT_FUNCTION },
         [FINDING_DISK_IN_USE] = { "disk-in-use", SEVERITY_ERROR, OBJECT_FUNCTION },
         [FINDING_UNIT_UNKNOWN] = { "unit-unknown", SEVERITY_ERROR, OBJECT_UNIT },
         [FINDING_UNIT_CANNOT_START] = { "unit-cannot-start", SEVERITY_ERROR, OBJECT_UNIT },

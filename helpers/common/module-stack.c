@@ -27,6 +27,7 @@ typedef struct Unloading {
         int state;
         struct kmod_ctx *kmod;
         char **noted;
+        bool blocked; /* those that are noted */
         uint64_t deadline;
         int signal; /* to be sent once the deadline has passed, 0 for none or no more */
         int pause;  /* milliseconds */
@@ -61,30 +62,38 @@ static int unblock_modules(const char *vm) {
 
 /* What a stop that failed has not loaded again is to be loaded all the same: it stays in the record. */
 static int note_modules(Unloading *u, char *const *modules) {
-        size_t n = strv_length(u->noted);
         const char *vm = u->task->vm;
+        size_t n = strv_length(u->noted);
         int r = 0;
 
         for (; modules && *modules && r >= 0; modules++)
                 if (!strv_contains(u->noted, *modules))
                         r = strv_extend(&u->noted, *modules);
-        if (r >= 0 && strv_length(u->noted) > n)
+        if (r >= 0 && strv_length(u->noted) == n && u->blocked)
+                return 0;
+
+        if (r >= 0)
                 r = state_write(u->state, RECORD_MODULES, u->noted);
         if (r < 0)
                 return log_error_errno(r, "cannot note the modules to unload in " STATE_DIRECTORY "/%s: %m", vm);
 
-        r = u->noted ? block_modules(vm, u->noted) : 0;
-        return r < 0 ? log_error_errno(r, "cannot write " MODPROBE_FILE ": %m", vm) : 0;
+        r = block_modules(vm, u->noted);
+        if (r < 0)
+                return log_error_errno(r, "cannot write " MODPROBE_FILE ": %m", vm);
+        u->blocked = true;
+        return 0;
 }
 
 static int refuse(const Task *task, const char *module, const Holder *holders, size_t n) {
         LogSubject subject = { .id = MESSAGE_MODULE_BUSY, .module = module, .unit = n > 0 ? holders[0].unit : NULL };
         _cleanup_free_ char *who = holders_describe(holders, n);
 
+        /* systemd's own do not count as holders. */
         if (n == 0)
                 return log_full(LOG_ERR, EBUSY, &subject,
-                                "cannot unload %s: in use after %u s by the kernel itself, for no process has its devices "
-                                "open; 'lsmod' may show by what, a reboot frees it", module, task->holders_timeout);
+                                "cannot unload %s: in use after %u s by the kernel itself, for no process but systemd's has "
+                                "its devices open; 'lsmod' may show by what, a reboot frees it", module,
+                                task->holders_timeout);
         return log_full(LOG_ERR, EBUSY, &subject, "cannot unload %s: in use after %u s by %s; stop it or name its unit in "
                         "StopUnits=%s", module, task->holders_timeout, who ?: "?",
                         task->holders == HOLDERS_POLICY_REFUSE ? ", or set Holders=terminate" : "");
@@ -138,7 +147,7 @@ static int unload_followers_of(Unloading *u, char *const *stack) {
         if (r < 0)
                 return log_error_errno(r, "cannot find the modules that are loaded after others: %m");
 
-        r = note_modules(u, others);
+        r = others ? note_modules(u, others) : 0;
         if (r >= 0)
                 unload_followers(u, others);
         return r;
