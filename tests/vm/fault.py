@@ -95,8 +95,9 @@ class Fault:
 
 
 def settle(pc):
-    """Until no job of the swap is left."""
-    pc.wait_until("! systemctl list-jobs --no-legend | grep -q vfio-gpu", 150)
+    """Until no job of the swap is left, and no unit that goes on without one because its job was cancelled."""
+    pc.wait_until("! { systemctl list-jobs --no-legend; systemctl list-units --no-legend --state=activating,deactivating; } | "
+                  'grep -q vfio-gpu', 150)
 
 
 def is_back(pc, host):
