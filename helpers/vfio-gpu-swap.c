@@ -131,6 +131,8 @@ static void forget_failures(Manager *m, const char *vm, bool only_stopped) {
         _cleanup_strv_free_ char **failed = NULL;
 
         (void) swap_units(m, vm, STRV_MAKE("failed"), &failed);
+        if (!only_stopped)
+                (void) strv_extendf(&failed, SWAP_RECOVER "@%s.service", vm);
         STRV_FOREACH(unit, failed)
                 if (!only_stopped || manager_unit_was_terminated(m, *unit) > 0)
                         (void) manager_reset_failed(m, *unit);
