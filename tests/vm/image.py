@@ -9,7 +9,7 @@ import subprocess
 
 HERE = pathlib.Path(__file__).resolve().parent
 GUEST_FILES = HERE / 'guest'
-MODULES = HERE / 'nvidia'
+MODULES = HERE / 'modules'
 CACHE = pathlib.Path(os.environ.get('VFIO_GPU_LAB', '/var/cache/vfio-gpu-lab'))
 
 PACKAGES = '''

@@ -28,7 +28,7 @@ KERNEL_LINE = ('root=/dev/vda rw console=tty0 console=ttyS0 quiet intel_iommu=on
                'tsc=unstable fsck.mode=skip')
 
 # The GPU is 0000:01:00.0 with its audio function beside it in every profile; "gpu" is the screen that is looked at. That is
-# another GPU's with the stand-in for NVIDIA's driver (nvidia/), which draws nothing.
+# another GPU's with the stand-in for NVIDIA's driver (modules/), which draws nothing.
 AUDIO = ['-device', 'intel-hda,bus=rp1,addr=0.1']
 PROFILES = {
     'base': ['-device', 'VGA,id=gpu,bus=rp1,addr=0.0,multifunction=on', *AUDIO],

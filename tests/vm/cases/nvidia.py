@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""NVIDIA's rules, with the stand-in of nvidia/ for its driver: modules are unloaded, nothing is unbound from them, and all of
+"""NVIDIA's rules, with the stand-in of modules/ for its driver: modules are unloaded, nothing is unbound from them, and all of
 them come back. The greeter is on another GPU, so that most cases can leave it alone."""
 
 from host import demand, drivers, drop_in, entry, GPU, Host, ONE_VM, prop, states, step, story, VM
