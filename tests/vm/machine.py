@@ -32,7 +32,6 @@ KERNEL_LINE = ('root=/dev/vda rw console=tty0 console=ttyS0 quiet intel_iommu=on
 AUDIO = ['-device', 'intel-hda,bus=rp1,addr=0.1']
 PROFILES = {
     'base': ['-device', 'VGA,id=gpu,bus=rp1,addr=0.0,multifunction=on', *AUDIO],
-    'card': ['-device', 'VGA,id=gpu,bus=rp1,addr=0.0,multifunction=on', *AUDIO, '-device', 'qemu-xhci,bus=rp1,addr=0.2'],
     'rich': ['-device', 'qxl-vga,id=gpu,bus=rp1,addr=0.0,multifunction=on', *AUDIO,
              '-device', 'qemu-xhci,bus=rp1,addr=0.2',
              '-device', 'pcie-root-port,id=rp2,chassis=2,slot=2,addr=3.0',
