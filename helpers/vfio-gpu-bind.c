@@ -2,24 +2,14 @@
 
 /* The step that gives the functions to vfio-pci, and takes them from it once no VM has them. */
 
-#include <fcntl.h>
-
-#include <systemd/sd-daemon.h>
-
-#include "clock.h"
 #include "function.h"
 #include "group.h"
-#include "holders.h"
 #include "journal.h"
 #include "messages.h"
 #include "pci.h"
-#include "root.h"
 #include "step.h"
 #include "strv.h"
-
-/* How often the service manager is asked for more time while a VM runs, and for how much. */
-#define PATIENCE_MSEC 10000
-#define PATIENCE_USEC (60 * USEC_PER_SEC)
+#include "vm-end.h"
 
 static int bind_function(const char *address) {
         LogSubject subject = { .id = MESSAGE_DRIVER_WRONG, .function = address };
@@ -57,35 +47,6 @@ static int start(const Task *task) {
         return 0;
 }
 
-/* Unbinding a function from vfio-pci would wait in the kernel for the VM that has it; waiting here can be seen and
- * interrupted. */
-static int wait_for_vm(char *const *functions) {
-        _cleanup_strv_free_ char **nodes = NULL;
-        int r;
-
-        r = nodes_of_vfio(functions, &nodes);
-        for (bool said = false; r >= 0; said = true) {
-                _cleanup_free_ char *who = NULL;
-                Holder *holders = NULL;
-                size_t n = 0;
-
-                r = holders_find(nodes, &holders, &n);
-                if (r < 0 || n == 0)
-                        break;
-
-                who = holders_describe(holders, n);
-                if (!said)
-                        (void) log_full(LOG_NOTICE, 0, &(LogSubject) { .id = MESSAGE_VM_RUNNING },
-                                        "waiting for the VM that still has the GPU: %s; end it with 'virsh shutdown' or "
-                                        "'virsh destroy'", who ?: "?");
-                journal_status("Waiting for the VM that still has the GPU: %s", who ?: "?");
-                (void) sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long) PATIENCE_USEC);
-                r = holders_wait(nodes, holders, n, PATIENCE_MSEC);
-                holders_free(holders, n);
-        }
-        return r;
-}
-
 static int take_back(const char *address) {
         int r;
 
@@ -108,7 +69,7 @@ static int take_back(const char *address) {
 static int stop(const Task *task) {
         int ret;
 
-        ret = wait_for_vm(task->functions);
+        ret = vm_wait_end(task->functions);
         if (ret < 0) {
                 _cleanup_free_ char *functions = strv_join(task->functions, " ");
 

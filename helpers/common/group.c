@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
+
 #include "function.h"
 #include "group.h"
 #include "pci.h"
@@ -64,4 +66,22 @@ int group_problem(const char *address, char *const *handed_over, char **ret) {
         return !joined || asprintf(ret, "%s shares IOMMU group %s with %s, which the host uses, and a VM gets all of a group "
                                    "or nothing: add what is missing to Devices=, take it from its driver, or put the card "
                                    "into another slot", address, group, joined) < 0 ? -ENOMEM : 0;
+}
+
+/* Whoever has the group, or a device of it, keeps it from being opened a second time: vfio_group_fops_open(). Unlike the
+ * list of a process's open files, that holds until its last file is released. */
+int group_is_open(const char *address) {
+        _cleanup_free_ char *group = NULL, *node = NULL;
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        r = pci_read_link(address, "iommu_group", &group);
+        if (r <= 0)
+                return r < 0 ? r : -ENOENT;
+        node = root_path("/dev/vfio/%s", group);
+        if (!node)
+                return -ENOMEM;
+
+        fd = open(node, O_RDWR | O_CLOEXEC);
+        return fd >= 0 ? 0 : errno == EBUSY ? 1 : -errno;
 }

@@ -7,3 +7,7 @@
  * 'handed_over' (NULL: of none), on vfio-pci, or without a driver. Returns 0 with NULL if so, 0 with a sentence to be freed
  * that names all that is in the way if not, or a negative errno. */
 int group_problem(const char *address, char *const *handed_over, char **ret);
+
+/* Returns 1 if a VM, or something else, has the function's group open, 0 if nothing has, -ENOENT if vfio-pci has no
+ * function of the group, or a negative errno. */
+int group_is_open(const char *address);

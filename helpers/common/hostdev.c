@@ -171,9 +171,16 @@ static int match_element(Scanner *scanner, const Tag *tag) {
         }
 }
 
+/* Around the domain in the file that libvirt keeps while it runs. */
+static bool is_wrapper(const Scanner *scanner, const Tag *tag) {
+        return scanner->depth == 0 && is_called(tag, "domstatus");
+}
+
 static int enter_element(Scanner *scanner, const Tag *tag) {
         int r = 0;
 
+        if (is_wrapper(scanner, tag))
+                return 0;
         if (scanner->matched == scanner->depth)
                 r = match_element(scanner, tag);
         if (r < 0)
@@ -185,7 +192,9 @@ static int enter_element(Scanner *scanner, const Tag *tag) {
         return 0;
 }
 
-static int leave_element(Scanner *scanner) {
+static int leave_element(Scanner *scanner, const Tag *tag) {
+        if (is_wrapper(scanner, tag))
+                return 0;
         if (scanner->depth == 0)
                 return -EBADMSG;
         scanner->depth--;
@@ -208,7 +217,7 @@ static int scan_markup(Scanner *scanner, const char *s, const char **ret) {
         else if (startswith(s, "<!"))
                 s = NULL;
         else if ((s = read_tag(s, &tag)))
-                r = tag.closes ? leave_element(scanner) : enter_element(scanner, &tag);
+                r = tag.closes ? leave_element(scanner, &tag) : enter_element(scanner, &tag);
 
         *ret = s;
         return s ? r : -EBADMSG;

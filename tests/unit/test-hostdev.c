@@ -51,6 +51,7 @@ static void test_others(void) {
         finds(DOMAIN("<!-- " HOSTDEV("0x01") " --><![CDATA[" HOSTDEV("0x01") "]]><?" HOSTDEV("0x01") "?>"), "");
         finds("<domain><metadata><x:y><devices>" HOSTDEV("0x01") "</devices></x:y></metadata></domain>", "");
         finds("<domain><metadata>" DOMAIN(HOSTDEV("0x01")) "</metadata></domain>", "");
+        finds("<domstatus state='running' pid='1'>\n" DOMAIN(HOSTDEV("0x01")) "</domstatus>\n", "0000:01:00.1");
         finds("<network>" HOSTDEV("0x01") "</network>", "");
         finds("<!-- it's not <domain> -->\n<domain type='kvm' x='/'>don't</domain>", "");
         finds("", "");

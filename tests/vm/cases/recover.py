@@ -3,6 +3,7 @@
 
 import json
 
+import domain
 from host import demand, drop_in, entry, Host, ONE_VM, prop, states, step, story, VM
 from pinned import install_package, RECOVER, remove_package
 
@@ -53,6 +54,19 @@ def case_stop_waits(pc):
     end_guest(pc)
     demand(story(pc), f'waiting for the VM that still has the GPU: {guest}', 'the host has its GPU back')
     host.is_as_before()
+
+
+def case_guest_is_waited_for(pc):
+    """It is the same with a guest of libvirt's, which resets the GPU after its end, whatever driver that has by then."""
+    domain.define(pc)
+    host = Host(pc)
+    domain.start(pc)
+    pc.sh(f'systemctl stop --no-block {entry(VM)}')
+    wait_for_status(pc, 'Waiting for the VM that still has the GPU: qemu-system-x86', entry(VM), step('bind'))
+    assert domain.state(pc) == 'running'
+    domain.destroy(pc)
+    assert states(pc, entry(VM), 'lightdm.service') == ['inactive', 'active']
+    host.is_back()
 
 
 def case_display_manager_waits(pc):
