@@ -1,88 +1,346 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The step that gives the functions to vfio-pci, and takes them from it once no VM has them. */
+/* The step that takes the functions from the host's drivers for vfio-pci, and gives them back to the same drivers once no VM
+ * has them. */
 
+#include "clock.h"
+#include "drm-card.h"
 #include "function.h"
 #include "group.h"
-#include "journal.h"
+#include "log.h"
 #include "messages.h"
+#include "module-stack.h"
+#include "module.h"
 #include "pci.h"
+#include "root.h"
+#include "state.h"
 #include "step.h"
 #include "strv.h"
 #include "vm-end.h"
 
-static int bind_function(const char *address) {
-        LogSubject subject = { .id = MESSAGE_DRIVER_WRONG, .function = address };
-        int r;
+/* There, and empty, if the functions are to come back by a scan of the bus. */
+#define RECORD_RESCAN "rescan"
 
-        r = function_bind(address, VFIO_DRIVER);
-        if (r == -ENXIO)
-                return log_full(LOG_ERR, r, &subject, "vfio-pci did not take %s; the kernel's log says why "
-                                "(journalctl -k)", address);
-        if (r < 0)
-                return log_full(LOG_ERR, r, &subject, "cannot give %s to vfio-pci: %m", address);
-        log_info("gave %s to vfio-pci", address);
+#define DRM_TIMEOUT (10 * USEC_PER_SEC)
+
+static int override_all(const Function *functions) {
+        for (const Function *f = functions; f->address; f++) {
+                int r = function_set_override(f->address, VFIO_DRIVER);
+
+                if (r < 0)
+                        return log_full(LOG_ERR, r, &(LogSubject) { .function = f->address },
+                                        "cannot keep %s for vfio-pci (driver_override): %m", f->address);
+        }
         return 0;
 }
 
-static int start(const Task *task) {
-        STRV_FOREACH(address, task->functions) {
-                int r = bind_function(*address);
+static int unbind_one(const Function *f) {
+        LogSubject subject = { .function = f->address, .id = MESSAGE_DRIVER_WRONG };
+        int r;
 
-                if (r < 0)
-                        return r;
-        }
+        r = function_is_driven_by(f->address, f->driver);
+        if (r > 0 && streq(f->driver, VFIO_DRIVER))
+                return 0;
+        if (r > 0 && driver_waits(f->driver))
+                return log_full(LOG_ERR, EBUSY, &subject,
+                                "%s is still driven by %s, which cannot be unbound safely: set UnloadModules=auto, or "
+                                "add %s there", f->address, f->driver, f->module);
+        if (r == 0) /* Its module is unloaded, or it had no driver. */
+                return 0;
+        if (r > 0)
+                r = function_unbind(f->address);
+        if (r < 0)
+                return log_full(LOG_ERR, r, &subject, "cannot take %s from driver %s: %m", f->address, f->driver);
+        log_info("took %s from %s", f->address, f->driver);
+        return 0;
+}
 
-        STRV_FOREACH(address, task->functions) {
+static int unbind_all(const Function *functions) {
+        int r = 0;
+
+        for (const Function *f = functions; f->address && r >= 0; f++)
+                r = unbind_one(f);
+        return r;
+}
+
+static int bind_one(const Function *f) {
+        LogSubject subject = { .id = MESSAGE_DRIVER_WRONG, .function = f->address };
+        int r;
+
+        r = function_bind(f->address, VFIO_DRIVER);
+        if (r == -ENXIO)
+                return log_full(LOG_ERR, r, &subject, "vfio-pci did not take %s; the kernel's log says why "
+                                "(journalctl -k)", f->address);
+        if (r < 0)
+                return log_full(LOG_ERR, r, &subject, "cannot give %s to vfio-pci: %m", f->address);
+        log_info("gave %s to vfio-pci", f->address);
+        return 0;
+}
+
+static int bind_all(const Function *functions) {
+        int r = 0;
+
+        for (const Function *f = functions; f->address && r >= 0; f++)
+                r = bind_one(f);
+        return r;
+}
+
+static int check_groups(const Function *functions) {
+        for (const Function *f = functions; f->address; f++) {
                 _cleanup_free_ char *problem = NULL;
-                int r = group_problem(*address, NULL, &problem);
+                int r = group_problem(f->address, NULL, &problem);
 
                 if (r < 0)
-                        return log_error_errno(r, "cannot look at the IOMMU group of %s: %m", *address);
+                        return log_error_errno(r, "cannot look at the IOMMU group of %s: %m", f->address);
                 if (problem)
                         return log_full(LOG_ERR, EBUSY,
-                                        &(LogSubject) { .id = MESSAGE_GROUP_NOT_VIABLE, .function = *address },
+                                        &(LogSubject) { .id = MESSAGE_GROUP_NOT_VIABLE, .function = f->address },
                                         "%s", problem);
         }
         return 0;
 }
 
-static int take_back(const char *address) {
+/* A record that is there already is of an earlier swap, whose way back was not finished: it counts. */
+static int note_functions(const Task *task, int state, Function **ret) {
         int r;
 
-        /* The next step says so. */
-        if (pci_is_gone(address))
+        r = functions_load(state, ret);
+        if (r == -ENOENT) {
+                r = functions_read(task->functions, ret);
+                if (r < 0)
+                        return r;
+                r = task->rescan ? state_write(state, RECORD_RESCAN, NULL) : state_remove(state, RECORD_RESCAN);
+                if (r >= 0)
+                        r = functions_save(state, *ret);
+        }
+        return r < 0 ? log_error_errno(r, "cannot note the drivers of the GPU in " STATE_DIRECTORY "/%s: %m", task->vm) : 0;
+}
+
+static int start(const Task *task) {
+        _cleanup_functions_free_ Function *functions = NULL;
+        _cleanup_close_ int state = -1;
+        int r;
+
+        state = state_open(task->vm, true);
+        if (state < 0)
+                return log_error_errno(state, "cannot make " STATE_DIRECTORY "/%s: %m", task->vm);
+        r = note_functions(task, state, &functions);
+        if (r < 0)
+                return r;
+
+        /* Overrides come first: from then on nobody else's probe, by udev say, can give a function to another driver. */
+        r = override_all(functions);
+        if (r >= 0)
+                r = stack_unload(task, functions, state);
+        if (r >= 0)
+                r = unbind_all(functions);
+        if (r >= 0)
+                r = bind_all(functions);
+        return r < 0 ? r : check_groups(functions);
+}
+
+static int take_one(const Function *f) {
+        int r;
+
+        if (streq(f->driver, VFIO_DRIVER) || pci_is_gone(f->address))
                 return 0;
 
-        r = function_is_driven_by(address, VFIO_DRIVER);
+        r = function_is_driven_by(f->address, VFIO_DRIVER);
         if (r == 0)
                 return 0;
         if (r > 0)
-                r = function_unbind(address);
+                r = function_unbind(f->address);
         if (r < 0)
-                return log_full(LOG_ERR, r, &(LogSubject) { .function = address }, "cannot take %s from vfio-pci: %m",
-                                address);
-        log_info("took %s from vfio-pci", address);
+                return log_full(LOG_ERR, r, &(LogSubject) { .function = f->address }, "cannot take %s from vfio-pci: %m",
+                                f->address);
+        log_info("took %s from vfio-pci", f->address);
         return 0;
 }
 
-static int stop(const Task *task) {
-        int ret;
+/* One that cannot be taken does not keep the others. */
+static int take_all(const Function *functions) {
+        int ret = 0;
 
-        ret = vm_wait_end(task->functions);
-        if (ret < 0) {
-                _cleanup_free_ char *functions = strv_join(task->functions, " ");
-
-                return log_error_errno(ret, "cannot find out whether a VM still has %s: %m", functions ?: "the GPU");
-        }
-
-        STRV_FOREACH(address, task->functions) {
-                int r = take_back(*address);
+        for (const Function *f = functions; f->address; f++) {
+                int r = take_one(f);
 
                 if (r < 0)
                         ret = r;
         }
         return ret;
+}
+
+/* Takes the functions off the bus and has the kernel find them again, for cards that do not come back otherwise. */
+static int rescan(const Function *functions) {
+        _cleanup_free_ char *path = root_path("/sys/bus/pci/rescan");
+        int r;
+
+        for (const Function *f = functions; f->address; f++) {
+                _cleanup_free_ char *driver = NULL;
+
+                /* Never taken, or given back already. Its driver may be in use, and would be waited for. */
+                r = pci_read_link(f->address, "driver", &driver);
+                if (r > 0 && (streq(driver, f->driver) || driver_waits(driver)))
+                        continue;
+                if (r >= 0)
+                        r = pci_write(f->address, "remove", "1");
+                if (r < 0 && r != -ENOENT && r != -ENODEV)
+                        return log_full(LOG_ERR, r, &(LogSubject) { .function = f->address },
+                                        "cannot remove %s from the bus: %m", f->address);
+        }
+
+        r = path ? write_attribute(path, "1") : -ENOMEM;
+        return r < 0 ? log_error_errno(r, "cannot rescan the bus: %m; try 'echo 1 >/sys/bus/pci/rescan'") : 0;
+}
+
+/* Until here no driver could have them. Now it is the one of each again and no other: loaded after this, NVIDIA's modules
+ * find their GPU, which nvidia_drm looks for just once, when it is loaded. */
+static int offer_all(const Function *functions) {
+        for (const Function *f = functions; f->address; f++) {
+                int r;
+
+                if (!*f->driver || function_is_driven_by(f->address, VFIO_DRIVER) > 0)
+                        continue;
+                r = function_set_override(f->address, f->driver);
+                if (r < 0)
+                        return log_full(LOG_ERR, r, &(LogSubject) { .function = f->address },
+                                        "cannot keep %s for driver %s (driver_override): %m", f->address, f->driver);
+        }
+        return 0;
+}
+
+/* Returns 0 once the driver is in the kernel, or a negative errno. */
+static int have_driver(const Function *f, bool load) {
+        _cleanup_free_ char *driver = root_path("/sys/bus/pci/drivers/%s", f->driver);
+        _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
+        int r;
+
+        if (!driver)
+                return -ENOMEM;
+        if (path_exists(driver))
+                return 0;
+        if (!load || !*f->module)
+                return -ENOENT;
+
+        r = module_open(&kmod);
+        return r < 0 ? r : module_load(kmod, f->module);
+}
+
+static int restore_driver(const Function *f, bool load) {
+        LogSubject subject = { .function = f->address, .id = MESSAGE_DRIVER_WRONG };
+        int r;
+
+        r = have_driver(f, load);
+        if (r < 0)
+                return log_full(LOG_ERR, r, &subject, "cannot give %s back: driver %s is not in the kernel (%s)", f->address,
+                                f->driver, module_load_error(r));
+
+        r = function_bind(f->address, f->driver);
+        if (r == -ENXIO)
+                return log_full(LOG_ERR, r, &subject, "driver %s did not take %s back; the kernel's log says why "
+                                "(journalctl -k)", f->driver, f->address);
+        if (r < 0)
+                return log_full(LOG_ERR, r, &subject, "cannot give %s back to driver %s: %m", f->address, f->driver);
+
+        log_info("gave %s back to %s", f->address, f->driver);
+        return 0;
+}
+
+static int restore_function(const Function *f, bool load) {
+        LogSubject subject = { .function = f->address, .id = MESSAGE_DRIVER_WRONG };
+        int r, k;
+
+        if (!streq(f->driver, VFIO_DRIVER) && function_is_driven_by(f->address, VFIO_DRIVER) > 0)
+                return log_full(LOG_ERR, EBUSY, &subject,
+                                "%s is still on vfio-pci and stays there: end the VM that has it, then run 'vfio-gpuctl "
+                                "recover'", f->address);
+
+        r = *f->driver ? restore_driver(f, load) : 0;
+        k = function_set_override(f->address, f->override);
+        if (k < 0)
+                return log_full(LOG_ERR, k, &subject, "cannot set driver_override of %s to what it was: %m", f->address);
+        return r;
+}
+
+/* 'load' allows to load drivers that are missing. */
+static int restore_all(const Function *functions, bool load) {
+        uint64_t deadline;
+        int ret = 0;
+
+        for (const Function *f = functions; f->address; f++) {
+                int r = restore_function(f, load);
+
+                if (r < 0)
+                        ret = r;
+        }
+
+        /* A driver registers its DRM device while it binds; what takes time is udev's rules for it. */
+        deadline = clock_now() + DRM_TIMEOUT;
+        for (const Function *f = functions; f->address && ret >= 0; f++)
+                if (f->drm)
+                        drm_card_wait(f->address, deadline);
+        return ret;
+}
+
+/* The functions come last: as long as they are on record there is something to undo. */
+static int forget(int state, const char *vm) {
+        int r;
+
+        r = state_remove(state, RECORD_MODULES);
+        if (r >= 0)
+                r = state_remove(state, RECORD_RESCAN);
+        if (r >= 0)
+                r = functions_forget(state);
+        return r < 0 ? log_error_errno(r, "cannot remove the records in " STATE_DIRECTORY "/%s: %m", vm) : 0;
+}
+
+static int wait_for_vm(const Function *functions) {
+        _cleanup_strv_free_ char **addresses = NULL;
+        int r;
+
+        r = functions_addresses(functions, &addresses);
+        if (r >= 0)
+                r = vm_wait_end(addresses);
+        return r < 0 ? log_error_errno(r, "cannot find out whether a VM still has %s: %m", functions->address) : 0;
+}
+
+/* Gives each function back to its driver, whatever is left of what the start did. */
+static int give_back(const Task *task, Function *functions, int state) {
+        _cleanup_strv_free_ char **nothing = NULL;
+        int r, k;
+
+        r = take_all(functions);
+        if (state_read(state, RECORD_RESCAN, &nothing) < 0)
+                functions_drop_gone(functions);
+        else if (r >= 0)
+                r = rescan(functions);
+
+        /* Modules that do not find their GPU would have to be unloaded again; what needs none comes back in any case. */
+        k = offer_all(functions);
+        if (r >= 0 && k >= 0)
+                r = stack_load(task->vm, state);
+        r = r < 0 ? r : k;
+        k = restore_all(functions, r >= 0);
+        return r < 0 ? r : k;
+}
+
+static int stop(const Task *task) {
+        _cleanup_functions_free_ Function *functions = NULL;
+        _cleanup_close_ int state = -1;
+        int r;
+
+        state = state_open(task->vm, false);
+        r = state < 0 ? state : functions_load(state, &functions);
+        if (r == -ENOENT)
+                return state < 0 ? 0 : forget(state, task->vm);
+        if (r < 0)
+                return log_error_errno(r, "cannot read the drivers of the GPU from " STATE_DIRECTORY "/%s: %m",
+                                       task->vm);
+
+        r = wait_for_vm(functions);
+        if (r >= 0)
+                r = give_back(task, functions, state);
+        return r < 0 ? r : forget(state, task->vm);
 }
 
 int main(int argc, char **argv) {

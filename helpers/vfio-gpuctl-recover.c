@@ -102,7 +102,7 @@ static char *find_program(const char *vm, const char *step) {
 }
 
 /* Returns 0, or a negative errno after it or the program logged why. */
-static int run_stop(const char *vm, const char *step, char *const *addresses) {
+static int run_stop(const char *vm, const char *step) {
         _cleanup_free_ char *program = find_program(vm, step);
         _cleanup_strv_free_ char **command = NULL;
         int status = 0, r;
@@ -113,8 +113,6 @@ static int run_stop(const char *vm, const char *step, char *const *addresses) {
                 r = strv_extend(&command, "stop");
         if (r >= 0)
                 r = strv_extendf(&command, "--vm=%s", vm);
-        for (; r >= 0 && addresses && *addresses; addresses++)
-                r = strv_extend(&command, *addresses);
         if (r < 0)
                 return log_oom();
 
@@ -130,12 +128,12 @@ static int run_stop(const char *vm, const char *step, char *const *addresses) {
 }
 
 /* What the records say, without the units: each program undoes its own part, and what is undone already it passes over. */
-static int undo(const char *vm, char *const *addresses) {
+static int undo(const char *vm) {
         int r = 0;
 
         log_info("undoing what the records in " STATE_DIRECTORY "/%s say", vm);
-        STRV_FOREACH(step, STRV_MAKE("bind", "unbind", "console", "desktop"))
-                if (run_stop(vm, *step, streq(*step, "bind") ? addresses : NULL) < 0)
+        STRV_FOREACH(step, STRV_MAKE("bind", "console", "desktop"))
+                if (run_stop(vm, *step) < 0)
                         r = -EIO;
         return r;
 }
@@ -185,7 +183,7 @@ static int recover_by_records(Manager *m, const char *vm, char *const *addresses
                 return r;
 
         was_dark = is_dark(vm);
-        r = undo(vm, addresses);
+        r = undo(vm);
         /* What began while the GPU was not there is no desktop yet; what began after that is somebody's. */
         if (m)
                 swap_wait_for_desktop(m, units, was_dark && !is_dark(vm));

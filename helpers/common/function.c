@@ -245,10 +245,11 @@ bool driver_waits(const char *driver) {
 }
 
 int function_unbind(const char *address) {
+        _cleanup_free_ char *driver = NULL;
         int r = pci_write(address, "driver/unbind", address);
 
         /* No driver, or it let go in the same moment. */
-        return (r == -ENOENT || r == -ENODEV) && pci_exists(address) ? 0 : r;
+        return (r == -ENOENT || r == -ENODEV) && pci_read_link(address, "driver", &driver) == 0 ? 0 : r;
 }
 
 int function_set_override(const char *address, const char *driver) {

@@ -77,7 +77,7 @@ int group_is_open(const char *address) {
 
         r = pci_read_link(address, "iommu_group", &group);
         if (r <= 0)
-                return r < 0 ? r : -ENOENT;
+                return r < 0 && r != -ENODEV ? r : -ENOENT;
         node = root_path("/dev/vfio/%s", group);
         if (!node)
                 return -ENOMEM;

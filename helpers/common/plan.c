@@ -82,7 +82,7 @@ static int add_modules(char ***command, const Config *config, const Vm *vm) {
         return joined ? strv_extend_joined(command, "--unload-modules=", *joined ? joined : "no") : -ENOMEM;
 }
 
-static int unbind_options(const Config *config, const Vm *vm, Step *step) {
+static int bind_options(const Config *config, const Vm *vm, Step *step) {
         int r;
 
         r = add_modules(&step->start, config, vm);
@@ -97,15 +97,14 @@ static int unbind_options(const Config *config, const Vm *vm, Step *step) {
 static const struct {
         const char *name, *title;
         unsigned rank;
-        bool undone;                     /* has something to undo */
-        bool start_functions, stop_functions; /* is told the functions */
+        bool undone;    /* has something to undo */
+        bool functions; /* is told them */
         int (*options)(const Config *config, const Vm *vm, Step *step);
 } step_table[PLAN_STEPS_MAX] = {
-        { "desktop", "the desktop lets go of it", 0, true, true, false, desktop_options },
-        { "modules", "vfio-pci is loaded", 0, false, false, false, NULL },
-        { "console", "the text consoles let go of it", 0, true, true, false, console_options },
-        { "unbind", "its drivers let go of it", 1, true, true, false, unbind_options },
-        { "bind", "vfio-pci takes it", 2, true, true, true, NULL },
+        { "desktop", "the desktop lets go of it", 0, true, true, desktop_options },
+        { "modules", "vfio-pci is loaded", 0, false, false, NULL },
+        { "console", "the text consoles let go of it", 0, true, true, console_options },
+        { "bind", "vfio-pci takes it from its drivers", 1, true, true, bind_options },
 };
 
 static int add_step(const Config *config, const Vm *vm, Plan *plan, size_t i) {
@@ -126,10 +125,8 @@ static int add_step(const Config *config, const Vm *vm, Plan *plan, size_t i) {
                 r = begin(&step->stop, plan, step->name, "stop");
         if (r >= 0 && step_table[i].options)
                 r = step_table[i].options(config, vm, step);
-        if (r >= 0 && step_table[i].start_functions)
+        if (r >= 0 && step_table[i].functions)
                 r = add_each(&step->start, "", plan->functions);
-        if (r >= 0 && step_table[i].stop_functions)
-                r = add_each(&step->stop, "", plan->functions);
         return r;
 }
 

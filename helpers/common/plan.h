@@ -14,7 +14,7 @@ typedef struct Step {
         char **start, **stop; /* commands; no stop for what needs no undoing */
 } Step;
 
-#define PLAN_STEPS_MAX 5
+#define PLAN_STEPS_MAX 4
 
 /* All that happens for one VM. */
 typedef struct Plan {

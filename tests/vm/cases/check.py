@@ -14,7 +14,7 @@ HOLDS = "[Service]\nExecStart=/bin/sh -c 'exec 3<>/dev/vfio/{}; exec sleep infin
 
 # A VM with a device that nobody misses, and its swap, which goes on for as long as it is let.
 OTHER_VM = f'[VM macOS]\nDevices={RNG}\nStopUnits=\nConsoles=keep\n'
-HANGS = drop_in(step('unbind', 'macOS'), "ExecStartPre=/bin/sh -c 'touch /run/reached; exec sleep infinity'")
+HANGS = drop_in(step('bind', 'macOS'), "ExecStartPre=/bin/sh -c 'touch /run/reached; exec sleep infinity'")
 
 
 def findings(pc, vm=VM):

@@ -9,7 +9,7 @@ QUICK = ONE_VM + 'StopUnits=\nSessions=keep\nHoldersTimeoutSec=2\n'
 
 # What has the GPU open from the moment on that its driver is to be unloaded, when the desktop is known to have let go of it.
 HOLDS = "[Service]\nExecStart=/bin/sh -c 'exec 3</dev/nvidia0; : >/run/held; exec sleep infinity'\n"
-LATE = drop_in(step('unbind'), "ExecStartPre=/bin/sh -c 'systemctl start holder.service; "
+LATE = drop_in(step('bind'), "ExecStartPre=/bin/sh -c 'systemctl start holder.service; "
                                "until [ -e /run/held ]; do sleep 0.05; done'")
 BUSY = [('holder.service', HOLDS), LATE]
 
@@ -92,7 +92,7 @@ def case_not_to_be_unloaded(pc):
     assert pc.run(f"systemctl start {entry(VM).replace('.service', '.target')}")[0] == 1
     demand(story(pc), 'unloaded nvidia_drm', f'{GPU} is still driven by nvidia, which cannot be unbound safely')
     never_asked_to_wait(pc)
-    host.is_as_before(failed=[step('unbind'), entry(VM)])
+    host.is_as_before(failed=[step('bind'), entry(VM)])
 
 
 def case_held(pc):
@@ -100,18 +100,18 @@ def case_held(pc):
     host = Host(pc, ONE_VM + 'HoldersTimeoutSec=2\n', units=BUSY)
     said = host.start_fails()
     demand(said, f'cannot unload nvidia: in use after 2 s by sleep (pid {holder_pid(pc)}, holder.service) on /dev/nvidia0',
-           'StopUnits=', f'{step("unbind")} failed')
+           'StopUnits=', f'{step("bind")} failed')
     in_order(said, 'unloaded nvidia_modeset', 'cannot unload nvidia:')
     assert states(pc, 'lightdm.service') == ['active']
-    taken_back(pc, host, step('unbind'))
-    host.is_back(failed=[step('unbind'), entry(VM)])
+    taken_back(pc, host, step('bind'))
+    host.is_back(failed=[step('bind'), entry(VM)])
 
 
 def case_held_with_rescan(pc):
     """Return=rescan does not remove a GPU whose driver has not let go of it."""
     host = Host(pc, QUICK + 'Return=rescan\n', units=BUSY)
     demand(host.start_fails(), 'cannot unload nvidia: in use after 2 s by sleep')
-    taken_back(pc, host, step('unbind'))
+    taken_back(pc, host, step('bind'))
 
 
 def case_held_by_a_mapping(pc):
@@ -139,12 +139,12 @@ def case_lets_go_in_the_middle(pc):
     """A process that lets go while the driver waits to be unloaded is noticed at once, and its unit was in the status."""
     host = Host(pc, QUICK + 'HoldersTimeoutSec=80\n', units=BUSY)
     pc.sh(f'systemctl start --no-block {entry(VM)}')
-    pc.wait_until(f"systemctl show --property=StatusText {step('unbind')} | grep -q 'Waiting to unload nvidia, in use by'", 60)
-    demand(prop(pc, step('unbind'), 'StatusText'), f'sleep (pid {holder_pid(pc)}, holder.service) on /dev/nvidia0')
+    pc.wait_until(f"systemctl show --property=StatusText {step('bind')} | grep -q 'Waiting to unload nvidia, in use by'", 60)
+    demand(prop(pc, step('bind'), 'StatusText'), f'sleep (pid {holder_pid(pc)}, holder.service) on /dev/nvidia0')
     pc.sh('systemctl stop holder.service')
     pc.wait_until(f'systemctl is-active {entry(VM)}', 30)
     host.handed_over(picture=False)
-    assert prop(pc, step('unbind'), 'StatusText') == ''
+    assert prop(pc, step('bind'), 'StatusText') == ''
 
 
 def case_terminate(pc):

@@ -160,7 +160,7 @@ def case_recover_without_units(pc):
 
 def case_recover_half_done(pc):
     """What a failing way back left, a copy of the program takes back when the package is gone."""
-    host = handed_over(pc, units=[drop_in(step('unbind'), 'ExecStopPost=\nExecStopPost=/bin/false'),
+    host = handed_over(pc, units=[drop_in(step('bind'), 'ExecStopPost=\nExecStopPost=/bin/false'),
                                   drop_in(RECOVER, 'ExecStart=\nExecStart=/bin/false')])
     pc.run(f'systemctl stop {entry(VM)}')
     pc.wait_until(f'systemctl is-failed -q {RECOVER}')
@@ -174,18 +174,18 @@ def case_recover_half_done(pc):
     output = pc.sh(f'/run/vfio-gpu/.programs-{VM}/vfio-gpuctl recover', 120)
     demand(output, 'gave 0000:01:00.0 back to bochs-drm', 'the host has its GPU back')
     install_package(pc)
-    host.is_back(failed=[step('unbind'), entry(VM), RECOVER])
+    host.is_back(failed=[step('bind'), entry(VM), RECOVER])
 
 
 def case_recover_leaves_a_stuck_step_alone(pc):
     """A process of a step that cannot be ended is named, and nothing is done beside it."""
-    handed_over(pc, units=[drop_in(step('unbind'), 'KillMode=none\nExecStopPost=\n'
+    handed_over(pc, units=[drop_in(step('bind'), 'KillMode=none\nExecStopPost=\n'
                                    "ExecStopPost=/bin/sh -c 'sleep 600 & exit 1'")])
     pc.run(f'systemctl stop {entry(VM)}')
     pc.wait_until(f'systemctl is-failed -q {RECOVER}')
     result, output = pc.run('vfio-gpuctl recover')
     assert result == 1, output
-    demand(output, f'of {step("unbind")} cannot be ended')
+    demand(output, f'of {step("bind")} cannot be ended')
     pc.sh('pkill -x sleep')
     demand(pc.sh('vfio-gpuctl recover', 120), 'gave 0000:01:00.0 back to bochs-drm', 'the host has its GPU back')
 

@@ -6,6 +6,7 @@ from host import demand, drop_in, entry, Host, step, VM
 # Each fails the first swap only, so that the second one can prove that nothing is left of the first.
 ONCE = "/bin/sh -c 'mkdir /run/failed-once && {} || :'"
 BEFORE = 'ExecStartPre=' + ONCE.format('exit 1')
+AFTER = 'ExecStartPost=' + ONCE.format('exit 1')
 
 
 def fails(pc, name, how):
@@ -31,11 +32,11 @@ def case_console_fails(pc):
     fails(pc, 'console', BEFORE)
 
 
-def case_unbind_fails(pc):
-    """The drivers' step fails."""
-    fails(pc, 'unbind', BEFORE)
-
-
 def case_bind_fails(pc):
     """The last step fails before it has done anything."""
     fails(pc, 'bind', BEFORE)
+
+
+def case_bound_in_vain(pc):
+    """The last step fails when it has done everything."""
+    fails(pc, 'bind', AFTER)
