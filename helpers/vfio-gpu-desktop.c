@@ -280,6 +280,13 @@ static int end_alone(Manager *m, const char *vm, int state) {
         return left ? 0 : swap_finish(m, vm, state);
 }
 
+/* There is nothing left to ask the service manager for. */
+static bool is_done(int state) {
+        _cleanup_strv_free_ char **returning = NULL, **started = NULL;
+
+        return state_read(state, RECORD_RETURNING, &returning) >= 0 && state_read(state, RECORD_STARTED, &started) == -ENOENT;
+}
+
 static int stop(const Task *task) {
         _cleanup_manager_ Manager *m = NULL;
         _cleanup_close_ int state = -1;
@@ -290,6 +297,8 @@ static int stop(const Task *task) {
                 return 0;
         if (state < 0)
                 return log_error_errno(state, "cannot open " STATE_DIRECTORY "/%s: %m", task->vm);
+        if (is_done(state))
+                return 0;
 
         r = manager_open(NULL, &m);
         if (r < 0)

@@ -121,6 +121,8 @@ static int note_running(Manager *m, const Task *task, int state) {
         }
         if (r >= 0)
                 r = state_write(state, RECORD_STOPPED, running);
+        if (r >= 0)
+                r = state_remove(state, RECORD_RETURNING);
         return r < 0 ? log_error_errno(r, "cannot note what runs in " STATE_DIRECTORY "/%s: %m; nothing was changed",
                                        task->vm) : 0;
 }
@@ -287,6 +289,8 @@ static int stop(const Task *task) {
 
         log_info("taking the GPU back for the host");
         (void) state_read(state, RECORD_STOPPED, &units);
+        if (swap_ask_for_desktop(m, units))
+                (void) state_write(state, RECORD_RETURNING, NULL);
         r = swap_stop(m, task->vm, tell_waiting);
         if (r < 0)
                 return r;

@@ -211,6 +211,11 @@ int manager_list_unit_files(Manager *m, char ***ret) {
         return 0;
 }
 
+/* A second request for the same can get the job of the first, which ends just once. */
+static int remember_job(Manager *m, const char *job) {
+        return strv_contains(m->jobs, job) ? 0 : strv_extend(&m->jobs, job);
+}
+
 int manager_queue(Manager *m, const char *method, const char *unit, const char *mode, sd_bus_error *error) {
         _cleanup_message_ sd_bus_message *reply = NULL;
         const char *job;
@@ -224,7 +229,7 @@ int manager_queue(Manager *m, const char *method, const char *unit, const char *
 
         r = sd_bus_message_read(reply, "o", &job);
         if (r >= 0)
-                r = strv_extend(&m->jobs, job);
+                r = remember_job(m, job);
         return r < 0 ? r : 1;
 }
 
@@ -240,7 +245,7 @@ int manager_follow(Manager *m, const char *unit) {
                 r = sd_bus_get_property(m->bus, SYSTEMD, path, SYSTEMD ".Unit", "Job", NULL, &reply, "(uo)");
         if (r >= 0)
                 r = sd_bus_message_read(reply, "(uo)", &id, &job);
-        return r < 0 || id == 0 ? r : strv_extend(&m->jobs, job);
+        return r < 0 || id == 0 ? r : remember_job(m, job);
 }
 
 /* Waits for the next message. Returns 0, or a negative errno as manager_wait() does. */

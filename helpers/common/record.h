@@ -5,3 +5,6 @@
  * not run and were started. */
 #define RECORD_STOPPED "stopped"
 #define RECORD_STARTED "started"
+
+/* There, and empty, once vfio-gpu@.service has asked for those that were stopped. */
+#define RECORD_RETURNING "returning"

@@ -18,6 +18,8 @@
 #define LOOK_AFTER USEC_PER_SEC
 #define LOOK_AGAIN (10 * USEC_PER_SEC)
 
+#define NOT_UNDONE STRV_MAKE("active", "activating", "deactivating", "reloading")
+
 bool swap_has_unit(const char *unit, const char *vm) {
         const char *at = startswith(unit, "vfio-gpu") ? strchr(unit, '@') : NULL;
         const char *suffix = at ? startswith(at + 1, vm) : NULL;
@@ -62,11 +64,23 @@ static void tell(Manager *m, const char *vm, SwapWaiting waiting) {
         waiting(who, units);
 }
 
-int swap_stop(Manager *m, const char *vm, SwapWaiting waiting) {
+bool swap_ask_for_desktop(Manager *m, char *const *units) {
+        for (size_t n = strv_length(units); n > 0; n--) {
+                _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+                (void) manager_reset_failed(m, units[n - 1]);
+                if (manager_queue(m, "StartUnit", units[n - 1], "replace", &error) <= 0)
+                        return false;
+                log_info("starting again, as soon as the GPU is back: %s", units[n - 1]);
+        }
+        return true;
+}
+
+static int queue_stops(Manager *m, const char *vm) {
         _cleanup_strv_free_ char **units = NULL;
         int r;
 
-        r = swap_units(m, vm, STRV_MAKE("active", "activating", "deactivating", "reloading"), &units);
+        r = swap_units(m, vm, NOT_UNDONE, &units);
         if (r < 0)
                 return log_error_errno(r, "cannot list the steps of this swap: %m");
 
@@ -78,13 +92,25 @@ int swap_stop(Manager *m, const char *vm, SwapWaiting waiting) {
                         return log_full(LOG_ERR, r, &(LogSubject) { .unit = *unit }, "cannot stop %s: %s", *unit,
                                         error.message);
         }
+        return 0;
+}
 
+int swap_stop(Manager *m, const char *vm, SwapWaiting waiting) {
+        _cleanup_strv_free_ char **units = NULL;
+        int r;
+
+        r = queue_stops(m, vm);
+        if (r < 0)
+                return r;
+
+        /* The desktop's jobs, which can take longer, have a time limit of their own. */
         r = manager_wait(m, -1, clock_now() + LOOK_AFTER);
-        while (r == -ETIMEDOUT) {
+        while (r == -ETIMEDOUT && swap_units(m, vm, NOT_UNDONE, &units) >= 0 && units) {
                 tell(m, vm, waiting);
+                units = strv_free(units);
                 r = manager_wait(m, -1, clock_now() + LOOK_AGAIN);
         }
-        return r < 0 ? log_error_errno(r, "cannot wait until the steps are undone: %m") : 0;
+        return r < 0 && r != -ETIMEDOUT ? log_error_errno(r, "cannot wait until the steps are undone: %m") : 0;
 }
 
 void swap_wait_for_desktop(Manager *m, char *const *units, bool restart) {

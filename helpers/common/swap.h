@@ -22,6 +22,10 @@ int swap_units(Manager *m, const char *vm, char *const *states, char ***ret);
  * nobody) and which units are being stopped. */
 typedef void (*SwapWaiting)(const char *who, char *const *units);
 
+/* Asks for the units of the desktop, in the reverse order: the service manager starts them the moment the last step is undone.
+ * Returns whether it takes that for each of them. */
+bool swap_ask_for_desktop(Manager *m, char *const *units);
+
 /* Stops the target and the steps and waits until they are undone, which takes as long as a VM has the functions. Returns 0
  * however the steps ended, or a negative errno after it logged why. */
 int swap_stop(Manager *m, const char *vm, SwapWaiting waiting);
