@@ -253,8 +253,11 @@ static int start(const Task *task) {
         /* Also because a failed unit stays loaded, and would not be read from its copy. */
         forget_failures(m, task->vm, false);
         r = pin_units(m, task->vm, state);
-        if (r < 0)
+        if (r < 0) {
+                /* Without it the way back knows that nothing was begun. */
+                (void) state_remove(state, RECORD_STOPPED);
                 return r;
+        }
 
         log_info("the checks passed; handing the GPU over to VM %s", task->vm_name);
         if (task->stop_user_units)
@@ -272,10 +275,11 @@ static int stop(const Task *task) {
         _cleanup_strv_free_ char **units = NULL, **cancelled = NULL;
         _cleanup_manager_ Manager *m = NULL;
         _cleanup_close_ int state = -1;
+        bool begun;
         int r;
 
         state = state_open(task->vm, false);
-        if (state == -ENOENT) /* refused, or never begun */
+        if (state == -ENOENT) /* refused */
                 return 0;
         if (state < 0)
                 return log_error_errno(state, "cannot open " STATE_DIRECTORY "/%s: %m", task->vm);
@@ -287,8 +291,9 @@ static int stop(const Task *task) {
         if (manager_is_stopping(m))
                 return 0;
 
-        log_info("taking the GPU back for the host");
-        (void) state_read(state, RECORD_STOPPED, &units);
+        begun = state_read(state, RECORD_STOPPED, &units) >= 0;
+        if (begun)
+                log_info("taking the GPU back for the host");
         if (swap_ask_for_desktop(m, units))
                 (void) state_write(state, RECORD_RETURNING, NULL);
         r = swap_stop(m, task->vm, tell_waiting);
@@ -298,11 +303,9 @@ static int stop(const Task *task) {
         forget_failures(m, task->vm, state_read(state, RECORD_CANCELLED, &cancelled) < 0);
 
         r = swap_finish(m, task->vm, state);
-        if (r < 0)
-                return r;
-
-        (void) log_full(LOG_INFO, 0, &(LogSubject) { .id = MESSAGE_GIVEN_BACK }, "the host has its GPU back");
-        return 0;
+        if (r >= 0 && begun)
+                (void) log_full(LOG_INFO, 0, &(LogSubject) { .id = MESSAGE_GIVEN_BACK }, "the host has its GPU back");
+        return r;
 }
 
 int main(int argc, char **argv) {
