@@ -170,6 +170,29 @@ static void print_relations(FILE *f, const Plan *plan, const Step *step) {
                 print_list(f, "After=", step->after);
 }
 
+/* Nothing here makes a mount namespace: that can fail, for want of memory or room in /run, and undoing must not. */
+static void print_sandbox(FILE *f, const Step *step) {
+        (void) fputs("NoNewPrivileges=yes\n"
+                     "LockPersonality=yes\n"
+                     "RestrictAddressFamilies=AF_UNIX AF_NETLINK\n"
+                     "RestrictNamespaces=yes\n"
+                     "RestrictRealtime=yes\n"
+                     "RestrictSUIDSGID=yes\n"
+                     "SystemCallArchitectures=native\n"
+                     "SystemCallErrorNumber=EPERM\n", f);
+        if (step->capabilities)
+                (void) fprintf(f,
+                               "MemoryDenyWriteExecute=yes\n"
+                               "SystemCallFilter=@system-service\n"
+                               "CapabilityBoundingSet=%s\n",
+                               step->capabilities);
+        else
+                (void) fputs("SystemCallFilter=~@clock @cpu-emulation @obsolete @raw-io @reboot @swap\n"
+                             "CapabilityBoundingSet=~CAP_AUDIT_CONTROL CAP_AUDIT_READ CAP_BPF CAP_LINUX_IMMUTABLE CAP_MAC_ADMIN "
+                             "CAP_MAC_OVERRIDE CAP_NET_ADMIN CAP_NET_RAW CAP_SYS_BOOT CAP_SYS_PACCT CAP_SYS_TIME "
+                             "CAP_WAKE_ALARM\n", f);
+}
+
 static int emit_step(const char *directory, const Plan *plan, const Texts *texts, const Step *step) {
         _cleanup_free_ char *path = NULL, *start = exec_line(step->start), *stop = exec_line(step->stop);
         _cleanup_fclose_ FILE *f = NULL;
@@ -203,12 +226,12 @@ static int emit_step(const char *directory, const Plan *plan, const Texts *texts
                        "Slice=" SLICE "\n"
                        "TimeoutStartSec=%us\n"
                        "TimeoutStopSec=%us\n"
-                       "LogExtraFields=%s\n"
-                       "ExecStart=%s\n",
+                       "LogExtraFields=%s\n",
                        plan->timeout,
                        plan->timeout,
-                       texts->field,
-                       start);
+                       texts->field);
+        print_sandbox(f, step);
+        (void) fprintf(f, "ExecStart=%s\n", start);
         /* Unlike ExecStop= this runs after a failure, a signal or a time-out as well. */
         if (*stop)
                 (void) fprintf(f, "ExecStopPost=%s\n", stop);

@@ -99,12 +99,16 @@ static const struct {
         unsigned rank;
         bool undone;    /* has something to undo */
         bool functions; /* is told them */
+        const char *capabilities;
         int (*options)(const Config *config, const Vm *vm, Step *step);
 } step_table[PLAN_STEPS_MAX] = {
-        { "desktop", "the desktop lets go of it", 0, true, true, desktop_options },
-        { "modules", "vfio-pci is loaded", 0, false, false, NULL },
-        { "console", "the text consoles let go of it", 0, true, true, console_options },
-        { "bind", "vfio-pci takes it from its drivers", 1, true, true, bind_options },
+        /* To find who has the GPU open, and to end them. */
+        { "desktop", "the desktop lets go of it", 0, true, true,
+          "CAP_DAC_READ_SEARCH CAP_KILL CAP_SYS_PTRACE", desktop_options },
+        { "modules", "vfio-pci is loaded", 0, false, false, NULL, NULL },
+        /* To see addresses in /proc/iomem. */
+        { "console", "the text consoles let go of it", 0, true, true, "CAP_SYS_ADMIN", console_options },
+        { "bind", "vfio-pci takes it from its drivers", 1, true, true, NULL, bind_options },
 };
 
 static int add_step(const Config *config, const Vm *vm, Plan *plan, size_t i) {
@@ -114,6 +118,7 @@ static int add_step(const Config *config, const Vm *vm, Plan *plan, size_t i) {
         step->name = step_table[i].name;
         step->title = step_table[i].title;
         step->rank = step_table[i].rank;
+        step->capabilities = step_table[i].capabilities;
 
         if (asprintf(&step->unit, "vfio-gpu-%s@%s.service", step->name, plan->escaped) < 0) {
                 step->unit = NULL;

@@ -63,7 +63,8 @@ class Fault:
         """Puts the wrapper before the program's command in the unit."""
         setting = 'ExecStart' if self.direction == 'start' else 'ExecStopPost'
         command = pc.sh(f"systemctl cat '{self.unit}' | sed -n 's/^{setting}=//p' | tail -n 1").strip()
-        text = f'[Service]\n{setting}=\n{setting}=/usr/local/sbin/fault-once {self.program}-{self.direction} {command}\n'
+        # What is allowed to trace is what is added here.
+        text = f'[Service]\nSystemCallFilter=@debug\n{setting}=\n{setting}=/usr/local/sbin/fault-once {self.program}-{self.direction} {command}\n'
         if self.limit:
             text += f'Timeout{self.direction.capitalize()}Sec={self.limit}\n'
         pc.put('/usr/local/sbin/fault-once', WRAPPER, 0o755)
