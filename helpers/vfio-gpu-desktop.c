@@ -104,7 +104,7 @@ static int end_sessions(Manager **m, uint64_t deadline) {
 static int refuse(const Holder *holders, size_t n, const Task *task) {
         _cleanup_free_ char *who = holders_describe(holders, n);
 
-        return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_GPU_HELD, .unit = holders[0].unit },
+        return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_GPU_HELD, .unit = holders[0].owner.unit },
                         "the GPU is still in use after %u s: %s; stop it, name its unit in StopUnits= or set "
                         "Holders=terminate", task->holders_timeout, who ?: "?");
 }

@@ -81,7 +81,10 @@ static void print_holders(Json *j, const FunctionStatus *f) {
                 json_begin(j, NULL, '{');
                 json_number(j, "pid", (unsigned long long) h->pid);
                 json_string(j, "name", h->name);
-                json_string(j, "unit", isempty(h->unit) ? NULL : h->unit);
+                json_string(j, "unit", isempty(h->owner.unit) ? NULL : h->owner.unit);
+                json_string(j, "user_unit", isempty(h->owner.user_unit) ? NULL : h->owner.user_unit);
+                json_string(j, "session", isempty(h->owner.session) ? NULL : h->owner.session);
+                json_string(j, "user", h->owner.user);
                 json_string(j, "node", h->node);
                 json_end(j, '}');
         }

@@ -11,28 +11,31 @@
 #include <sys/sysmacros.h>
 #include <sys/syscall.h>
 
-#include <systemd/sd-login.h>
-
 #include "holders.h"
 #include "log.h"
 #include "pci.h"
 #include "root.h"
 #include "strv.h"
+#include "text.h"
 
 /* Below a function hang a few dozen device nodes at most; a USB controller with hubs is the deepest of it. */
 #define DEPTH_MAX 24
 #define WATCHED_MAX 64
 
+static void holder_done(Holder *holder) {
+        free(holder->name);
+        free(holder->node);
+        owner_done(&holder->owner);
+}
+
 void holders_free(Holder *holders, size_t n) {
-        for (size_t i = 0; i < n; i++) {
-                free(holders[i].name);
-                free(holders[i].unit);
-                free(holders[i].node);
-        }
+        for (size_t i = 0; i < n; i++)
+                holder_done(holders + i);
         free(holders);
 }
 
-/* "DEVNAME=dri/card0" in a uevent file is the node's name below /dev. */
+/* "DEVNAME=dri/card0" in a uevent file is the node's name below /dev. Input devices (a jack of the sound card, a keyboard on a USB
+ * controller) can go at any time, and logind has keyboards open for their power key: they hold nothing. */
 static int add_node(const char *directory, char ***nodes) {
         _cleanup_free_ char *path = NULL, *text = NULL;
         _cleanup_strv_free_ char **lines = NULL;
@@ -51,7 +54,7 @@ static int add_node(const char *directory, char ***nodes) {
         STRV_FOREACH(line, lines) {
                 const char *name = startswith(*line, "DEVNAME=");
 
-                if (name && r >= 0)
+                if (name && !startswith(name, "input/") && r >= 0)
                         r = strv_extendf(nodes, "/dev/%s", name);
         }
         return r;
@@ -83,18 +86,18 @@ static int walk(const char *directory, unsigned depth, char ***nodes) {
 }
 
 static int add_matches(const char *pattern, char ***nodes) {
+        _cleanup_free_ char *root = root_path("%s", ""), *path = root_path("%s", pattern);
         glob_t found = {};
-        int r = 0;
+        int r = root && path ? 0 : -ENOMEM;
 
-        if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
+        if (r >= 0 && glob(path, GLOB_NOSORT, NULL, &found) == 0)
                 for (size_t i = 0; r >= 0 && i < found.gl_pathc; i++)
-                        r = strv_extend(nodes, found.gl_pathv[i]);
+                        r = strv_extend(nodes, found.gl_pathv[i] + strlen(root));
         globfree(&found);
         return r;
 }
 
-int nodes_of_functions(char *const *functions, char ***ret) {
-        _cleanup_strv_free_ char **nodes = NULL;
+int nodes_of_functions(char *const *functions, char ***nodes) {
         int r;
 
         for (; functions && *functions; functions++) {
@@ -102,29 +105,26 @@ int nodes_of_functions(char *const *functions, char ***ret) {
 
                 if (!path)
                         return -ENOMEM;
-                r = walk(path, 0, &nodes);
+                r = walk(path, 0, nodes);
                 if (r < 0)
                         return r;
 
                 /* These nodes are no children of the function. */
                 r = pci_read_link(*functions, "driver", &driver);
                 if (r > 0 && streq(driver, "nvidia")) {
-                        r = add_matches("/dev/nvidia*", &nodes);
+                        r = add_matches("/dev/nvidia*", nodes);
                         if (r >= 0)
-                                r = add_matches("/dev/nvidia-caps/*", &nodes);
+                                r = add_matches("/dev/nvidia*/*", nodes);
                 }
                 else if (r > 0 && streq(driver, "amdgpu"))
-                        r = add_matches("/dev/kfd", &nodes);
+                        r = add_matches("/dev/kfd", nodes);
                 if (r == -ENOMEM)
                         return r;
         }
-
-        *ret = TAKE_PTR(nodes);
         return 0;
 }
 
-int nodes_of_vfio(char *const *functions, char ***ret) {
-        _cleanup_strv_free_ char **nodes = NULL;
+int nodes_of_vfio(char *const *functions, char ***nodes) {
         int r;
 
         for (; functions && *functions; functions++) {
@@ -138,29 +138,60 @@ int nodes_of_vfio(char *const *functions, char ***ret) {
                                 node = NULL;
                                 return -ENOMEM;
                         }
-                        if (!strv_contains(nodes, node) && strv_consume(&nodes, TAKE_PTR(node)) < 0)
+                        if (!strv_contains(*nodes, node) && strv_consume(nodes, TAKE_PTR(node)) < 0)
                                 return -ENOMEM;
                 }
 
                 path = pci_path(*functions, "vfio-dev");
-                r = path ? walk(path, 0, &nodes) : -ENOMEM;
+                r = path ? walk(path, 0, nodes) : -ENOMEM;
                 if (r < 0)
                         return r;
         }
-
-        *ret = TAKE_PTR(nodes);
         return 0;
 }
 
-static const char *match_node(char *const *nodes, const char *path) {
-        for (; nodes && *nodes; nodes++)
-                if (streq(*nodes, path))
-                        return *nodes;
+/* Nodes by name and by number: in a container they may have other names. */
+typedef struct Nodes {
+        char *const *names;
+        dev_t *numbers; /* 0: there is no such character device */
+} Nodes;
+
+static int nodes_read(char *const *names, Nodes *ret) {
+        struct stat st;
+
+        *ret = (Nodes) { .names = names, .numbers = calloc(strv_length(names) + 1, sizeof(dev_t)) };
+        if (!ret->numbers)
+                return -ENOMEM;
+        for (size_t i = 0; names && names[i]; i++)
+                ret->numbers[i] = stat(names[i], &st) >= 0 && S_ISCHR(st.st_mode) ? st.st_rdev : 0;
+        return 0;
+}
+
+static void nodes_done(Nodes *nodes) {
+        free(nodes->numbers);
+}
+
+/* Returns the node that a link of /proc with this name leads to, or NULL. A number is read only of what may be a device, since
+ * the server that a file is on may not answer. */
+static const char *match_node(const Nodes *nodes, const char *name, int directory, const char *link) {
+        struct stat st;
+
+        for (size_t i = 0; nodes->names && nodes->names[i]; i++)
+                if (streq(nodes->names[i], name))
+                        return nodes->names[i];
+        /* What is left of a device that is gone may have the number of one that has come since. */
+        if (!strstr(name, "/dev/") || endswith(name, " (deleted)") || fstatat(directory, link, &st, 0) < 0 ||
+            !S_ISCHR(st.st_mode))
+                return NULL;
+
+        for (size_t i = 0; nodes->names && nodes->names[i]; i++)
+                if (nodes->numbers[i] == st.st_rdev)
+                        return nodes->names[i];
         return NULL;
 }
 
 /* Returns the node that /proc/PID/fd/FD is, or NULL. */
-static const char *match_descriptor(char *const *nodes, int fds, const char *fd) {
+static const char *match_descriptor(const Nodes *nodes, int fds, const char *fd) {
         char target[PATH_MAX];
         ssize_t n;
 
@@ -168,10 +199,10 @@ static const char *match_descriptor(char *const *nodes, int fds, const char *fd)
         if (n <= 0)
                 return NULL;
         target[n] = 0;
-        return match_node(nodes, target);
+        return match_node(nodes, target, fds, fd);
 }
 
-static const char *find_open_node(char *const *nodes, pid_t pid) {
+static const char *find_open_node(const Nodes *nodes, pid_t pid) {
         char path[sizeof("/proc//fd") + 3 * sizeof(pid_t)];
         _cleanup_closedir_ DIR *dir = NULL;
         const char *node = NULL;
@@ -185,8 +216,21 @@ static const char *find_open_node(char *const *nodes, pid_t pid) {
         return node;
 }
 
+/* Returns the node that one line of /proc/PID/maps is about, or NULL. */
+static const char *match_mapping(const Nodes *nodes, pid_t pid, char *line) {
+        char link[sizeof("/proc//map_files/-") + 3 * sizeof(pid_t) + 4 * sizeof(long)];
+        char *name = strchr(line, '/');
+        unsigned long begin, end;
+
+        if (!name || !strstr(name, "/dev/") || sscanf(line, "%lx-%lx ", &begin, &end) != 2)
+                return NULL;
+        name[strcspn(name, "\n")] = 0;
+        (void) snprintf(link, sizeof(link), "/proc/%i/map_files/%lx-%lx", pid, begin, end);
+        return match_node(nodes, name, AT_FDCWD, link);
+}
+
 /* A mapping keeps the node open when the descriptor that it was made with is closed. */
-static const char *find_mapped_node(char *const *nodes, pid_t pid) {
+static const char *find_mapped_node(const Nodes *nodes, pid_t pid) {
         char path[sizeof("/proc//maps") + 3 * sizeof(pid_t)];
         /* The kernel finds its place anew for each read(). */
         static char buffer[16 * 1024];
@@ -199,64 +243,68 @@ static const char *find_mapped_node(char *const *nodes, pid_t pid) {
         maps = fopen(path, "re");
         if (maps)
                 (void) setvbuf(maps, buffer, _IOFBF, sizeof(buffer));
-        while (!node && maps && getline(&line, &size, maps) > 0) {
-                char *name = strstr(line, " /dev/");
-
-                if (!name)
-                        continue;
-                line[strcspn(line, "\n")] = 0;
-                node = match_node(nodes, name + 1);
-        }
+        while (!node && maps && getline(&line, &size, maps) > 0)
+                node = match_mapping(nodes, pid, line);
         return node;
+}
+
+static const char *find_node(const Nodes *nodes, pid_t pid) {
+        return find_open_node(nodes, pid) ?: find_mapped_node(nodes, pid);
 }
 
 static int describe_process(pid_t pid, const char *node, Holder *ret) {
         char path[sizeof("/proc//comm") + 3 * sizeof(pid_t)];
-        _cleanup_free_ char *name = NULL, *unit = NULL, *copy = strdup(node);
+        _cleanup_free_ char *name = NULL;
         int r;
 
         (void) snprintf(path, sizeof(path), "/proc/%i/comm", pid);
         r = read_text_file(path, 256, &name);
-        if (r < 0 && r != -ENOMEM)
-                name = strdup("?");
 
-        if (sd_pid_get_unit(pid, &unit) < 0)
-                unit = strdup("");
-        if (!name || !unit || !copy)
-                return -ENOMEM;
+        *ret = (Holder) { .pid = pid, .name = text_printable(r < 0 ? "?" : name), .node = strdup(node) };
+        return owner_find(pid, &ret->owner) >= 0 && ret->name && ret->node ? 0 : -ENOMEM;
+}
 
-        *ret = (Holder) { .pid = pid, .name = TAKE_PTR(name), .unit = TAKE_PTR(unit), .node = TAKE_PTR(copy) };
-        return 0;
+/* A process that PID 1 has forked has all that it has open until it runs a program of its own, which a getty may wait for. */
+static bool runs_init(pid_t pid) {
+        char path[sizeof("/proc//exe") + 3 * sizeof(pid_t)];
+        struct stat st, init;
+
+        (void) snprintf(path, sizeof(path), "/proc/%i/exe", pid);
+        return stat(path, &st) >= 0 && stat("/proc/1/exe", &init) >= 0 && st.st_ino == init.st_ino &&
+                st.st_dev == init.st_dev;
 }
 
 static bool is_harmless(const Holder *holder) {
-        return startswith(holder->node, "/dev/dri/") &&
-                (holder->pid == 1 || streq(holder->unit, "systemd-logind.service"));
+        return startswith(holder->node, "/dev/dri/card") &&
+                (runs_init(holder->pid) || streq(holder->owner.unit, "systemd-logind.service"));
 }
 
-int holders_find(char *const *nodes, Holder **ret, size_t *ret_n) {
+int holders_find(char *const *names, Holder **ret, size_t *ret_n) {
         _cleanup_closedir_ DIR *proc = opendir("/proc");
+        _cleanup_(nodes_done) Nodes nodes = {};
         Holder *holders = NULL, *grown;
         struct dirent *entry;
         size_t n = 0;
-        int r = proc ? 0 : -errno;
+        int r = proc ? nodes_read(names, &nodes) : -errno;
 
         while (r >= 0 && (entry = readdir(proc))) {
                 pid_t pid = isdigit((unsigned char) entry->d_name[0]) ? atoi(entry->d_name) : 0;
                 const char *node = NULL;
 
                 if (pid > 0 && pid != getpid())
-                        node = find_open_node(nodes, pid) ?: find_mapped_node(nodes, pid);
+                        node = find_node(&nodes, pid);
                 if (!node)
                         continue;
                 grown = reallocarray(holders, n + 1, sizeof(Holder));
-                r = grown ? describe_process(pid, node, grown + n) : -ENOMEM;
-                holders = grown ?: holders;
-                if (r >= 0 && is_harmless(holders + n)) {
-                        free(holders[n].name);
-                        free(holders[n].unit);
-                        free(holders[n].node);
-                } else if (r >= 0)
+                if (!grown) {
+                        r = -ENOMEM;
+                        break;
+                }
+                holders = grown;
+                r = describe_process(pid, node, holders + n);
+                if (r < 0 || is_harmless(holders + n))
+                        holder_done(holders + n);
+                else
                         n++;
         }
 
@@ -272,10 +320,13 @@ int holders_find(char *const *nodes, Holder **ret, size_t *ret_n) {
 char *holders_describe(const Holder *holders, size_t n) {
         _cleanup_strv_free_ char **words = NULL;
 
-        for (size_t i = 0; i < n; i++)
-                if (strv_extendf(&words, "%s (pid %i%s%s) on %s", holders[i].name, holders[i].pid,
-                                 *holders[i].unit ? ", " : "", holders[i].unit, holders[i].node) < 0)
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_free_ char *owner = owner_describe(&holders[i].owner);
+
+                if (!owner || strv_extendf(&words, "%s (pid %i, %s) on %s", holders[i].name, holders[i].pid, owner,
+                                           holders[i].node) < 0)
                         return NULL;
+        }
         return strv_join(words, ", ");
 }
 
@@ -300,11 +351,22 @@ int vfio_holders_describe(char *const *functions, char **ret) {
         return *ret ? 1 : -ENOMEM;
 }
 
+static bool is_vm(const Holder *holder) {
+        return startswith(holder->node, "/dev/vfio/");
+}
+
+/* Whether it still is the process that was found: its number may be another's by now. */
+static bool is_holder_still(const Holder *holder) {
+        _cleanup_(nodes_done) Nodes node = {};
+
+        return nodes_read(STRV_MAKE(holder->node), &node) >= 0 && find_node(&node, holder->pid);
+}
+
 void holders_signal(const Holder *holders, size_t n, int sig) {
         for (size_t i = 0; i < n; i++) {
-                int fd = (int) syscall(SYS_pidfd_open, holders[i].pid, 0);
+                int fd = is_vm(holders + i) ? -1 : (int) syscall(SYS_pidfd_open, holders[i].pid, 0);
 
-                if (fd >= 0 && syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0) >= 0)
+                if (fd >= 0 && is_holder_still(holders + i) && syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0) >= 0)
                         log_notice("sent %s to %s (pid %i), which has %s open", sig == SIGKILL ? "SIGKILL" : "SIGTERM",
                                    holders[i].name, holders[i].pid, holders[i].node);
                 safe_close(fd);

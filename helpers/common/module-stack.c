@@ -85,7 +85,7 @@ static int note_modules(Unloading *u, char *const *modules) {
 }
 
 static int refuse(const Task *task, const char *module, const Holder *holders, size_t n) {
-        LogSubject subject = { .id = MESSAGE_MODULE_BUSY, .module = module, .unit = n > 0 ? holders[0].unit : NULL };
+        LogSubject subject = { .id = MESSAGE_MODULE_BUSY, .module = module, .unit = n > 0 ? holders[0].owner.unit : NULL };
         _cleanup_free_ char *who = holders_describe(holders, n);
 
         /* systemd's own do not count as holders. */

@@ -36,7 +36,7 @@ bool status_sees_holders(void) {
 }
 
 static int read_function(const char *address, FunctionStatus *f) {
-        _cleanup_strv_free_ char **nodes = NULL, **vfio = NULL;
+        _cleanup_strv_free_ char **nodes = NULL;
         char **one = STRV_MAKE(address);
         int r;
 
@@ -57,10 +57,7 @@ static int read_function(const char *address, FunctionStatus *f) {
 
         r = nodes_of_functions(one, &nodes);
         if (r >= 0)
-                r = nodes_of_vfio(one, &vfio);
-        STRV_FOREACH(node, vfio)
-                if (r >= 0)
-                        r = strv_extend(&nodes, *node);
+                r = nodes_of_vfio(one, &nodes);
         if (r >= 0)
                 r = holders_find(nodes, &f->holders, &f->n_holders);
         return r;

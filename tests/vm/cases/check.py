@@ -154,5 +154,5 @@ def case_vfio_in_use(pc):
 
     pc.put('/run/systemd/system/holder.service', HOLDS.format(group))
     pc.sh('systemctl daemon-reload; systemctl start holder.service')
-    refused(pc, f'{DEVICES} {RNG}\n', 'is in use through vfio-pci', f'holder.service) on /dev/vfio/{group}')
+    refused(pc, f'{DEVICES} {RNG}\n', 'is in use through vfio-pci', f'holder.service of root) on /dev/vfio/{group}')
     assert states(pc, 'holder.service') == ['active']

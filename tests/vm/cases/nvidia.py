@@ -99,7 +99,7 @@ def case_held(pc):
     """A process that has the GPU open ends the swap in time and is named with its unit; every module and device is back."""
     host = Host(pc, ONE_VM + 'HoldersTimeoutSec=2\n', units=BUSY)
     said = host.start_fails()
-    demand(said, f'cannot unload nvidia: in use after 2 s by sleep (pid {holder_pid(pc)}, holder.service) on /dev/nvidia0',
+    demand(said, f'cannot unload nvidia: in use after 2 s by sleep (pid {holder_pid(pc)}, holder.service of root) on /dev/nvidia0',
            'StopUnits=', f'{step("bind")} failed')
     in_order(said, 'unloaded nvidia_modeset', 'cannot unload nvidia:')
     assert states(pc, 'lightdm.service') == ['active']
@@ -122,7 +122,7 @@ def case_held_by_a_mapping(pc):
     pid = holder_pid(pc)
     pc.wait_until(f'grep -q /dev/nvidia0 /proc/{pid}/maps')
     assert '/dev/nvidia0' not in pc.sh(f'ls -l /proc/{pid}/fd')
-    demand(host.start_fails(), f'(pid {pid}, holder.service) on /dev/nvidia0', f'{step("desktop")} failed')
+    demand(host.start_fails(), f'(pid {pid}, holder.service of root) on /dev/nvidia0', f'{step("desktop")} failed')
     taken_back(pc, host, step('desktop'))
 
 
@@ -131,7 +131,7 @@ def case_held_capability(pc):
     host = Host(pc, QUICK, units=[('holder.service', HOLDS.replace('nvidia0', 'nvidia-caps/nvidia-cap1'))])
     pc.sh('systemctl start holder.service')
     pc.wait_until('[ -e /run/held ]')
-    demand(host.start_fails(), f'(pid {holder_pid(pc)}, holder.service) on /dev/nvidia-caps/nvidia-cap1')
+    demand(host.start_fails(), f'(pid {holder_pid(pc)}, holder.service of root) on /dev/nvidia-caps/nvidia-cap1')
     taken_back(pc, host, step('desktop'))
 
 
@@ -140,7 +140,7 @@ def case_lets_go_in_the_middle(pc):
     host = Host(pc, QUICK + 'HoldersTimeoutSec=80\n', units=BUSY)
     pc.sh(f'systemctl start --no-block {entry(VM)}')
     pc.wait_until(f"systemctl show --property=StatusText {step('bind')} | grep -q 'Waiting to unload nvidia, in use by'", 60)
-    demand(prop(pc, step('bind'), 'StatusText'), f'sleep (pid {holder_pid(pc)}, holder.service) on /dev/nvidia0')
+    demand(prop(pc, step('bind'), 'StatusText'), f'sleep (pid {holder_pid(pc)}, holder.service of root) on /dev/nvidia0')
     pc.sh('systemctl stop holder.service')
     pc.wait_until(f'systemctl is-active {entry(VM)}', 30)
     host.handed_over(picture=False)

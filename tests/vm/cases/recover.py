@@ -23,7 +23,7 @@ def start_guest(pc):
     pc.sh('systemctl start guest.service')
     pid = prop(pc, 'guest.service', 'MainPID')
     pc.wait_until(f'ls -l /proc/{pid}/fd | grep -q /dev/vfio/')
-    return f'sleep (pid {pid}, guest.service) on /dev/vfio/'
+    return f'sleep (pid {pid}, guest.service of root) on /dev/vfio/'
 
 
 def wait_for_status(pc, text, *units):

@@ -24,5 +24,5 @@ def case_holder_is_named(pc):
     host = Host(pc, ONE_VM + 'HoldersTimeoutSec=2\n', units=[('holder.service', HOLDS)])
     pc.sh('systemctl start holder.service')
     pid = prop(pc, 'holder.service', 'MainPID')
-    demand(host.start_fails(), f'(pid {pid}, holder.service) on /dev/dri/card0', f'{step("desktop")} failed')
+    demand(host.start_fails(), f'(pid {pid}, holder.service of root) on /dev/dri/card0', f'{step("desktop")} failed')
     assert states(pc, 'holder.service', 'lightdm.service', entry(VM)) == ['active', 'active', 'failed']

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <ftw.h>
+#include <sys/stat.h>
+
+#include "holders.h"
+#include "root.h"
+#include "strv.h"
+#include "tap.h"
+
+/* Which nodes count, for hardware that no machine for tests has; who has them open is in tests/vm/cases/holders.py. */
+
+#define GPU "/sys/bus/pci/devices/0000:01:00.0"
+#define AUDIO "/sys/bus/pci/devices/0000:01:00.1"
+
+static void make_parents(char *path) {
+        for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+                *slash = 0;
+                (void) mkdir(path, 0755);
+                *slash = '/';
+        }
+}
+
+static void put(const char *path, const char *text) {
+        _cleanup_free_ char *full = root_path("%s", path);
+        _cleanup_fclose_ FILE *f = NULL;
+
+        make_parents(full);
+        f = fopen(full, "we");
+        if (!f || fputs(text, f) < 0)
+                abort();
+}
+
+/* A device with a node, as sysfs has it. */
+static void put_device(const char *path, const char *node) {
+        _cleanup_free_ char *dev = NULL, *uevent = NULL, *text = NULL;
+
+        if (asprintf(&dev, "%s/dev", path) < 0 || asprintf(&uevent, "%s/uevent", path) < 0 ||
+            asprintf(&text, "MAJOR=1\nMINOR=2\nDEVNAME=%s\nDEVTYPE=x\n", node) < 0)
+                abort();
+        put(dev, "1:2\n");
+        put(uevent, text);
+}
+
+static void set_driver(const char *function, const char *driver) {
+        _cleanup_free_ char *link = root_path("%s/driver", function), *target = NULL;
+
+        make_parents(link);
+        (void) unlink(link);
+        if (asprintf(&target, "../../drivers/%s", driver) < 0 || symlink(target, link) < 0)
+                abort();
+}
+
+static void test_nodes(const char *const *functions, char *const *expected) {
+        _cleanup_strv_free_ char **nodes = NULL;
+
+        ok(nodes_of_functions((char *const *) functions, &nodes) == 0);
+        ok(strv_length(nodes) == strv_length(expected));
+        for (; *expected; expected++)
+                if (!ok(strv_contains(nodes, *expected)))
+                        (void) printf("# %s\n", *expected);
+}
+
+static void test_gpu(void) {
+        const char *const gpu[] = { "0000:01:00.0", NULL }, *const both[] = { "0000:01:00.0", "0000:01:00.1", NULL };
+
+        put_device(GPU "/drm/card1", "dri/card1");
+        put_device(GPU "/drm/renderD129", "dri/renderD129");
+        put_device(GPU "/drm/card1/card1-DP-1/drm_dp_aux0", "drm_dp_aux0");
+        put_device(GPU "/drm/card1/card1-DP-1/i2c-7/i2c-dev/i2c-7", "i2c-7");
+        put_device(GPU "/graphics/fb1", "fb1");
+        put_device(GPU "/i2c-3/i2c-dev/i2c-3", "i2c-3");
+        put_device(AUDIO "/sound/card1/controlC1", "snd/controlC1");
+        put_device(AUDIO "/sound/card1/pcmC1D3p", "snd/pcmC1D3p");
+        put_device(AUDIO "/sound/card1/input14/event9", "input/event9");
+        put("/dev/kfd", "");
+        put("/dev/nvidia0", "");
+        put("/dev/nvidiactl", "");
+        put("/dev/nvidia-caps/nvidia-cap1", "");
+
+        set_driver(GPU, "nouveau");
+        set_driver(AUDIO, "snd_hda_intel");
+        test_nodes(both, STRV_MAKE("/dev/dri/card1", "/dev/dri/renderD129", "/dev/drm_dp_aux0", "/dev/i2c-7", "/dev/fb1",
+                                   "/dev/i2c-3", "/dev/snd/controlC1", "/dev/snd/pcmC1D3p"));
+
+        set_driver(GPU, "amdgpu");
+        test_nodes(gpu, STRV_MAKE("/dev/dri/card1", "/dev/dri/renderD129", "/dev/drm_dp_aux0", "/dev/i2c-7", "/dev/fb1",
+                                  "/dev/i2c-3", "/dev/kfd"));
+
+        set_driver(GPU, "nvidia");
+        test_nodes(gpu, STRV_MAKE("/dev/dri/card1", "/dev/dri/renderD129", "/dev/drm_dp_aux0", "/dev/i2c-7", "/dev/fb1",
+                                  "/dev/i2c-3", "/dev/nvidia0", "/dev/nvidiactl", "/dev/nvidia-caps",
+                                  "/dev/nvidia-caps/nvidia-cap1"));
+}
+
+static void test_vfio(void) {
+        const char *const both[] = { "0000:01:00.0", "0000:01:00.1", NULL };
+        _cleanup_free_ char *gpu = root_path(GPU "/iommu_group"), *audio = root_path(AUDIO "/iommu_group");
+        _cleanup_strv_free_ char **nodes = NULL;
+
+        put_device(GPU "/vfio-dev/vfio0", "vfio/devices/vfio0");
+        if (symlink("../../../../kernel/iommu_groups/13", gpu) < 0 || symlink("../../../../kernel/iommu_groups/13", audio) < 0)
+                abort();
+        ok(nodes_of_vfio((char *const *) both, &nodes) == 0);
+        ok(strv_length(nodes) == 2);
+        ok(strv_contains(nodes, "/dev/vfio/13"));
+        ok(strv_contains(nodes, "/dev/vfio/devices/vfio0"));
+}
+
+static Holder make(pid_t pid, const char *name, const char *node, const char *unit, const char *user_unit, const char *session,
+                   const char *seat, const char *user) {
+        return (Holder) {
+                .pid = pid,
+                .name = (char *) name,
+                .node = (char *) node,
+                .owner = { (char *) unit, (char *) user_unit, (char *) session, (char *) seat, (char *) user, 0 },
+        };
+}
+
+static void test_description(void) {
+        const Holder holders[] = {
+                make(812, "Xorg", "/dev/dri/card0", "session-3.scope", "", "3", "seat0", "anna"),
+                make(813, "sh", "/dev/fb0", "session-4.scope", "", "4", "", "bob"),
+                make(814, "pipewire", "/dev/snd/controlC1", "user@1000.service", "pipewire.service", "", "", "anna"),
+                make(815, "sleep", "/dev/dri/card0", "", "", "", "", "root"),
+        };
+        _cleanup_free_ char *text = holders_describe(holders, ELEMENTSOF(holders)), *none = holders_describe(NULL, 0);
+
+        is(text, "Xorg (pid 812, session 3 of anna on seat0) on /dev/dri/card0, sh (pid 813, session 4 of bob) on /dev/fb0, "
+                 "pipewire (pid 814, user unit pipewire.service of anna) on /dev/snd/controlC1, "
+                 "sleep (pid 815, of root) on /dev/dri/card0");
+        is(none, "");
+}
+
+static int remove_one(const char *path, _unused_ const struct stat *st, _unused_ int type, _unused_ struct FTW *ftw) {
+        return remove(path);
+}
+
+int main(void) {
+        char directory[] = "/tmp/test-holders-XXXXXX";
+
+        if (!mkdtemp(directory))
+                return EXIT_FAILURE;
+        root_set(directory);
+        test_gpu();
+        test_vfio();
+        test_description();
+        (void) nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        return tap_done();
+}
