@@ -3,7 +3,7 @@
 /* The step that has the desktop let go of the GPU, and brings back what ran. The units to stop are stopped by the
  * Conflicts= of its own unit before it begins; which of them ran is in the record that vfio-gpu-swap leaves. */
 
-#include <poll.h>
+#include <signal.h>
 
 #include <systemd/sd-login.h>
 
@@ -13,6 +13,7 @@
 #include "journal.h"
 #include "messages.h"
 #include "record.h"
+#include "sessions.h"
 #include "state.h"
 #include "step.h"
 #include "strv.h"
@@ -27,90 +28,45 @@
 /* How long the other steps, which are undone in moments, are waited for. */
 #define OTHERS_TIMEOUT (10 * USEC_PER_SEC)
 
-#define SEAT "seat0"
-
-static bool is_graphical_session(const char *session) {
-        _cleanup_free_ char *seat = NULL, *type = NULL;
-
-        return sd_session_get_seat(session, &seat) >= 0 && streq(seat, SEAT) &&
-                sd_session_get_type(session, &type) >= 0 &&
-                (streq(type, "x11") || streq(type, "wayland") || streq(type, "mir"));
+/* Who stops nothing keeps a desktop, and its sessions, on another GPU. */
+static bool ends_sessions(const Task *task) {
+        return task->end_sessions && task->stop_units;
 }
 
-static int list_sessions(char ***ret) {
-        _cleanup_strv_free_ char **all = NULL, **graphical = NULL;
-        int r;
+/* Returns which setting spares the next swap this process, to be freed, or NULL if there is none. */
+static char *find_setting(const Owner *owner, const Task *task) {
+        _cleanup_free_ char *tty = NULL;
+        char *setting = NULL;
 
-        r = sd_get_sessions(&all);
-        STRV_FOREACH(session, all)
-                if (r >= 0 && is_graphical_session(*session))
-                        r = strv_extend(&graphical, *session);
-        if (r < 0)
-                return r;
-
-        *ret = TAKE_PTR(graphical);
-        return 0;
-}
-
-/* Most swaps have nothing to ask the service manager here: the display manager took its sessions with it. */
-static int open_once(Manager **m) {
-        return *m ? 0 : manager_open(NULL, m);
-}
-
-static int terminate_sessions(Manager **m, char **sessions) {
-        int r = sessions ? open_once(m) : 0;
-
-        STRV_FOREACH(session, r >= 0 ? sessions : NULL) {
-                _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-
-                if (sd_bus_call_method(manager_bus(*m), "org.freedesktop.login1", "/org/freedesktop/login1",
-                                       "org.freedesktop.login1.Manager", "TerminateSession", &error, NULL, "s",
-                                       *session) >= 0)
-                        log_info("ending graphical session %s", *session);
-                else if (!sd_bus_error_has_name(&error, "org.freedesktop.login1.NoSuchSession"))
-                        log_warning("cannot end session %s: %s", *session, error.message);
-        }
-        return r;
-}
-
-static int end_sessions(Manager **m, uint64_t deadline) {
-        _cleanup_(sd_login_monitor_unrefp) sd_login_monitor *monitor = NULL;
-        _cleanup_strv_free_ char **sessions = NULL;
-        int r;
-
-        r = sd_login_monitor_new("session", &monitor);
-        if (r >= 0)
-                r = list_sessions(&sessions);
-        if (r >= 0)
-                r = terminate_sessions(m, sessions);
-
-        while (r >= 0 && sessions && clock_left(deadline) > 0) {
-                struct pollfd event = { .fd = sd_login_monitor_get_fd(monitor), .events = POLLIN };
-
-                (void) poll(&event, 1, clock_left(deadline));
-                (void) sd_login_monitor_flush(monitor);
-                sessions = strv_free(sessions);
-                r = list_sessions(&sessions);
-        }
-        if (r < 0)
-                return log_error_errno(r, "cannot end the graphical sessions: %m");
-
-        /* A session without a process that has the GPU open does no harm. */
-        STRV_FOREACH(session, sessions)
-                log_warning("graphical session %s has not ended in time", *session);
-        return 0;
+        if (*owner->seat && !ends_sessions(task))
+                return strdup("set Sessions=end");
+        /* What logs in by itself has done so again when its session was ended. */
+        if (*owner->session && sd_session_get_tty(owner->session, &tty) >= 0 && startswith(tty, "tty"))
+                return asprintf(&setting, "name getty@%s.service in StopUnits= if that logs in by itself", tty) < 0 ?
+                        NULL : setting;
+        if (*owner->session)
+                return NULL;
+        return strdup(*owner->user_unit ? "name its unit in StopUserUnits=" : "name its unit in StopUnits=");
 }
 
 static int refuse(const Holder *holders, size_t n, const Task *task) {
+        _cleanup_free_ char *who = holders_describe(holders, n), *setting = find_setting(&holders->owner, task);
+        int sig = task_signal(task);
+
+        return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_GPU_HELD, .unit = holders->owner.unit },
+                        "the GPU is still in use after %u s: %s; stop it%s%s%s", task->holders_timeout, who ?: "?",
+                        setting ? ", or " : "", setting ?: "",
+                        sig == 0 ? ", or set Holders=terminate" : sig == SIGTERM ? ", or set Holders=kill" : "");
+}
+
+static void tell_waiting(const Holder *holders, size_t n) {
         _cleanup_free_ char *who = holders_describe(holders, n);
 
-        return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_GPU_HELD, .unit = holders[0].owner.unit },
-                        "the GPU is still in use after %u s: %s; stop it, name its unit in StopUnits= or set "
-                        "Holders=terminate", task->holders_timeout, who ?: "?");
+        journal_status("Waiting for what still has the GPU open: %s", who ?: "?");
 }
 
 /* Returns 1 once nobody has one of the nodes open, 0 if somebody has and an event came, or a negative errno. */
-static int look(char *const *nodes, const Task *task, uint64_t *deadline, int *sig) {
+static int look(Manager **m, char *const *nodes, const Task *task, uint64_t *deadline, int *sig) {
         Holder *holders = NULL;
         size_t n = 0;
         int left = clock_left(*deadline), r;
@@ -121,11 +77,14 @@ static int look(char *const *nodes, const Task *task, uint64_t *deadline, int *s
         if (n == 0)
                 return 1;
 
-        if (left > 0)
+        if (ends_sessions(task))
+                r = sessions_stop_managers(m, holders, n);
+        if (r >= 0 && left > 0) {
+                tell_waiting(holders, n);
                 r = holders_wait(nodes, holders, n, left < LOOK_AGAIN_MSEC ? left : LOOK_AGAIN_MSEC);
-        else if (*sig == 0)
+        } else if (r >= 0 && *sig == 0)
                 r = refuse(holders, n, task);
-        else {
+        else if (r >= 0) {
                 /* Once, and then the same time again to end in. */
                 holders_signal(holders, n, *sig);
                 *sig = 0;
@@ -135,20 +94,24 @@ static int look(char *const *nodes, const Task *task, uint64_t *deadline, int *s
         return r;
 }
 
-static int wait_for_holders(const Task *task) {
-        uint64_t deadline = clock_now() + task->holders_timeout * USEC_PER_SEC;
+static int let_go(Manager **m, const Task *task) {
+        uint64_t timeout = task->holders_timeout * USEC_PER_SEC, deadline;
         _cleanup_strv_free_ char **nodes = NULL;
         int sig = task_signal(task), r;
 
         r = nodes_of_functions(task->functions, &nodes);
+        if (r >= 0)
+                r = nodes_of_vfio(task->functions, &nodes);
         if (r < 0)
                 return log_error_errno(r, "cannot list the device nodes of the GPU: %m");
 
-        do
-                r = look(nodes, task, &deadline, &sig);
-        while (r == 0);
+        if (ends_sessions(task))
+                r = sessions_end(m, nodes, clock_now() + timeout);
+        for (deadline = clock_now() + timeout; r == 0;)
+                r = look(m, nodes, task, &deadline, &sig);
         if (r < 0)
                 return r;
+        journal_status("%s", "");
         log_info("the desktop has let go of the GPU");
         return 0;
 }
@@ -157,7 +120,7 @@ static int start_units(Manager **m, const Task *task, int state) {
         _cleanup_strv_free_ char **started = NULL;
         int r;
 
-        r = task->start_units ? open_once(m) : 0;
+        r = task->start_units ? manager_open_once(m) : 0;
         if (r < 0)
                 return r;
 
@@ -188,7 +151,7 @@ static int guess_stopped(Manager **m, const Task *task, int state) {
         r = state_read(state, RECORD_STOPPED, &recorded);
         if (r != -ENOENT)
                 return r;
-        r = open_once(m);
+        r = manager_open_once(m);
         if (r < 0)
                 return r;
 
@@ -215,10 +178,7 @@ static int start(const Task *task) {
                 return log_error_errno(r, "cannot note the units that ran in " STATE_DIRECTORY "/%s: %m", task->vm);
 
         r = start_units(&m, task, state);
-        /* Who stops nothing keeps a desktop, and its sessions, on another GPU. */
-        if (r >= 0 && task->end_sessions && task->stop_units)
-                r = end_sessions(&m, clock_now() + task->holders_timeout * USEC_PER_SEC);
-        return r < 0 ? r : wait_for_holders(task);
+        return r < 0 ? r : let_go(&m, task);
 }
 
 static int queue_recorded(Manager *m, int state, const char *record, const char *method, const char *mode) {

@@ -75,11 +75,17 @@ int manager_open(const char *address, Manager **ret) {
                                         on_job_removed, m);
         if (r >= 0)
                 r = sd_bus_call_method(m->bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "Subscribe", NULL, NULL, NULL);
+        if (r < 0 && address)
+                return log_error_errno(r, "cannot reach the service manager at %s: %m", address);
         if (r < 0)
                 return log_error_errno(r, "cannot reach the service manager over D-Bus: %m; is dbus.service running?");
 
         *ret = TAKE_PTR(m);
         return 0;
+}
+
+int manager_open_once(Manager **m) {
+        return *m ? 0 : manager_open(NULL, m);
 }
 
 Manager *manager_close(Manager *m) {

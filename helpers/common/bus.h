@@ -15,6 +15,10 @@ typedef struct Manager Manager;
 /* Connects to the service manager: the system's, or with an address the one of a user on that bus. Returns 0, or a
  * negative errno after it logged why. */
 int manager_open(const char *address, Manager **ret);
+
+/* The same for the system's manager, unless *m is connected already. */
+int manager_open_once(Manager **m);
+
 Manager *manager_close(Manager *m);
 DEFINE_CLEANUP(Manager *, manager_close)
 #define _cleanup_manager_ _cleanup_(manager_closep)
