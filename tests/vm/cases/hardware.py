@@ -29,8 +29,16 @@ def look_on(pc, host, verb, end):
         assert state != ['failed'] and pc.screen().diff(host.picture) == 0, f'{state} during the {verb}'
 
 
+def add_keyboard(pc):
+    """Has one on the card's USB controller, which logind has open for its power key."""
+    pc.qmp('device_add', driver='usb-kbd', bus='usb-bus.0')
+    pc.wait_until(f'event=$(find /sys/bus/pci/devices/{USB}/ -path "*/input*/event*" -prune | sed "s,.*/,,") && [ "$event" ] && '
+                  'ls -l /proc/$(systemctl show -P MainPID systemd-logind)/fd | grep -q "/dev/input/$event$"')
+
+
 def case_three_functions(pc):
-    """A card of three functions, with a GPU that qxl drives, goes and comes back as a whole."""
+    """A card of three functions, with a GPU that qxl drives and a keyboard, goes and comes back as a whole."""
+    add_keyboard(pc)
     host = Host(pc, CARD, (GPU, AUDIO, USB))
     assert [driver for driver, _ in drivers(pc, host.functions).values()] == ['qxl', 'snd_hda_intel', 'xhci_hcd']
     host.start()
