@@ -14,5 +14,6 @@ const Vm *find_vm(const Config *config, const char *name);
 int verb_check(int argc, char *argv[]);
 int verb_plan(int argc, char *argv[]);
 int verb_recover(int argc, char *argv[]);
+int verb_rom(int argc, char *argv[]);
 int verb_status(int argc, char *argv[]);
 int verb_test(int argc, char *argv[]);

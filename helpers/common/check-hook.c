@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "check-part.h"
+#include "lsm.h"
 #include "root.h"
 #include "strv.h"
 
 #define HOOK "/etc/libvirt/hooks/qemu.d/vfio-gpu"
 #define BOOLEAN "virt_hooks_unconfined"
 
-#define ATTRIBUTE_MAX 64
 #define PROFILE_MAX (1024 * 1024)
 
 static int check_file(CheckContext *c) {
@@ -28,15 +28,8 @@ static int check_file(CheckContext *c) {
                             "it", hook);
 }
 
-/* Reads one of the numbers that SELinux shows, -1 where there is none. */
-static int read_selinux(const char *attribute) {
-        _cleanup_free_ char *path = root_path("/sys/fs/selinux/%s", attribute), *text = NULL;
-
-        return path && read_text_file(path, ATTRIBUTE_MAX, &text) >= 0 ? atoi(text) : -1;
-}
-
 static int check_selinux(CheckContext *c) {
-        if (read_selinux("enforce") != 1 || read_selinux("booleans/" BOOLEAN) != 0)
+        if (!selinux_is_enforcing() || selinux_read("booleans/" BOOLEAN) != 0)
                 return 0;
         return findings_add(c->findings, FINDING_HOOK_SELINUX, BOOLEAN,
                             "SELinux is enforcing and its boolean " BOOLEAN " is off, which can keep libvirt from running its "
@@ -79,12 +72,9 @@ static int check_profile(CheckContext *c, const char *name) {
 }
 
 static int check_apparmor(CheckContext *c) {
-        _cleanup_free_ char *path = root_path("/sys/module/apparmor/parameters/enabled"), *enabled = NULL;
         int r = 0;
 
-        if (!path)
-                return -ENOMEM;
-        if (read_text_file(path, ATTRIBUTE_MAX, &enabled) < 0 || !streq(enabled, "Y"))
+        if (!apparmor_is_on())
                 return 0;
         STRV_FOREACH(name, STRV_MAKE("usr.sbin.libvirtd", "usr.sbin.virtqemud"))
                 if (r >= 0)
