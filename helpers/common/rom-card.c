@@ -22,11 +22,12 @@ typedef struct Card {
         const char *address;
         char *driver;  /* NULL for none */
         char *control; /* what "power/control" goes back to, NULL where it stays */
-        bool enabled;  /* by us, as the next one */
-        bool shows_rom;
+        bool enabled;  /* by us */
+        int rom;       /* the attribute, open as long as it shows the ROM */
 } Card;
 
 static void card_done(Card *card) {
+        safe_close(card->rom);
         free(card->driver);
         free(card->control);
 }
@@ -64,13 +65,15 @@ static int check(const char *address) {
         return 0;
 }
 
-static int write_or_log(const Card *card, const char *attribute, const char *value) {
-        int r = pci_write(card->address, attribute, value);
-
+static int log_write(const Card *card, const char *attribute, int r) {
         if (r == -EACCES || r == -EPERM)
                 return log_error_errno(r, "cannot write %s of %s: %m; this takes root, and a kernel that is not locked down.",
                                        attribute, card->address);
         return r < 0 ? log_error_errno(r, "cannot write %s of %s: %m.", attribute, card->address) : 0;
+}
+
+static int write_or_log(const Card *card, const char *attribute, const char *value) {
+        return log_write(card, attribute, pci_write(card->address, attribute, value));
 }
 
 /* A card that sleeps answers with ones. */
@@ -104,16 +107,33 @@ static int enable(Card *card) {
         return r;
 }
 
-static int show_rom(Card *card) {
+/* To the kernel, "0" and a newline at the very beginning mean to show it no longer, and anything else anywhere means to show it. */
+static int show_rom(Card *card, bool show) {
+        ssize_t n;
+
+        do
+                n = pwrite(card->rom, show ? "1\n" : "0\n", 2, 0);
+        while (n < 0 && errno == EINTR);
+        return log_write(card, "rom", n < 0 ? -errno : n < 2 ? -EIO : 0);
+}
+
+static int open_rom(Card *card) {
+        _cleanup_free_ char *path = pci_path(card->address, "rom");
         int r;
 
-        r = write_or_log(card, "rom", "1\n");
-        card->shows_rom = r >= 0;
+        if (!path)
+                return log_oom();
+        card->rom = open(path, O_RDWR | O_CLOEXEC);
+        if (card->rom < 0)
+                return log_write(card, "rom", -errno);
+        r = show_rom(card, true);
+        if (r < 0)
+                card->rom = safe_close(card->rom);
         return r;
 }
 
 /* Returns how much was read, or a negative errno. */
-static ssize_t read_rom(int fd, uint8_t *data) {
+static ssize_t read_rom(const Card *card, uint8_t *data) {
         size_t n = 0;
 
         while (n < ROM_SIZE_MAX) {
@@ -121,7 +141,7 @@ static ssize_t read_rom(int fd, uint8_t *data) {
 
                 if (signals_are_waiting())
                         return -EINTR;
-                k = read(fd, data + n, ROM_SIZE_MAX - n);
+                k = read(card->rom, data + n, ROM_SIZE_MAX - n);
                 if (k < 0)
                         return -errno;
                 if (k == 0)
@@ -132,14 +152,8 @@ static ssize_t read_rom(int fd, uint8_t *data) {
 }
 
 static int read_or_log(const Card *card, uint8_t *data, size_t *ret_size) {
-        _cleanup_free_ char *path = pci_path(card->address, "rom");
-        _cleanup_close_ int fd = -1;
-        ssize_t n;
+        ssize_t n = read_rom(card, data);
 
-        if (!path)
-                return log_oom();
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        n = fd < 0 ? -errno : read_rom(fd, data);
         if (n == -EIO)
                 return log_error_errno(EIO, "the kernel finds no ROM at %s, which is on driver %s. A driver can be in the way: try again "
                                        "while a swap has the card on vfio-pci. In a laptop the ROM may be in the machine's firmware "
@@ -150,12 +164,11 @@ static int read_or_log(const Card *card, uint8_t *data, size_t *ret_size) {
         return 0;
 }
 
-/* The newline is part of it: to the kernel, anything but these two bytes means to go on showing the ROM. */
-static int put_back(const Card *card) {
+static int put_back(Card *card) {
         int r = 0, k;
 
-        if (card->shows_rom)
-                r = write_or_log(card, "rom", "0\n");
+        if (card->rom >= 0)
+                r = show_rom(card, false);
         if (card->enabled) {
                 k = write_or_log(card, "enable", "0");
                 r = k < 0 ? k : r;
@@ -168,7 +181,7 @@ static int put_back(const Card *card) {
 }
 
 int rom_card_read(const char *address, uint8_t *data, size_t *ret_size) {
-        _cleanup_(card_done) Card card = { .address = address };
+        _cleanup_(card_done) Card card = { .address = address, .rom = -1 };
         sigset_t before;
         int r, k;
 
@@ -181,7 +194,7 @@ int rom_card_read(const char *address, uint8_t *data, size_t *ret_size) {
         if (r >= 0)
                 r = enable(&card);
         if (r >= 0)
-                r = show_rom(&card);
+                r = open_rom(&card);
         if (r >= 0)
                 r = read_or_log(&card, data, ret_size);
         k = put_back(&card);

@@ -308,6 +308,61 @@ static int rescan_write(void) {
         return 0;
 }
 
+/* Returns the value of another attribute of the same function, or what the kernel keeps of it itself. */
+static char *read_beside(const char *attribute, const char *other) {
+        _cleanup_free_ char *directory = strndup(attribute, (size_t) (strrchr(attribute, '/') - attribute)), *name = NULL;
+        char *text;
+
+        if (asprintf(&name, "%s/%s", directory, other) < 0)
+                abort();
+        text = read_file(name);
+        text[strcspn(text, "\n")] = 0;
+        return text;
+}
+
+/* Any two bytes but these, and any other number of bytes, mean to show it. */
+static int rom_write(const char *attribute, const char *value) {
+        _cleanup_free_ char *state = NULL;
+
+        if (asprintf(&state, "%s-is-shown", attribute) < 0)
+                abort();
+        write_file(state, "%i\n", !streq(value, "0\n"));
+        return 0;
+}
+
+static int enable_write(const char *attribute, const char *value) {
+        _cleanup_free_ char *count = read_file(attribute);
+
+        if (exists("%.*s/driver", (int) (strrchr(attribute, '/') - attribute), attribute))
+                return -EBUSY;
+        if (streq(value, "0") && atoi(count) == 0)
+                return -EIO;
+        write_file(attribute, "%i\n", atoi(count) + (streq(value, "0") ? -1 : 1));
+        return 0;
+}
+
+/* With nothing to do, a function sleeps as soon as it may. */
+static int control_write(const char *attribute, const char *value) {
+        _cleanup_free_ char *state = NULL;
+
+        if (asprintf(&state, "%.*s/../power_state", (int) (strrchr(attribute, '/') - attribute), attribute) < 0)
+                abort();
+        write_file(attribute, "%s\n", value);
+        write_file(state, "%s\n", streq(value, "on") ? "D0" : "D3hot");
+        return 0;
+}
+
+int kernel_read_rom(const char *attribute) {
+        _cleanup_free_ char *shown = read_beside(attribute, "rom-is-shown"), *power = read_beside(attribute, "power_state");
+        _cleanup_free_ char *enabled = read_beside(attribute, "enable");
+
+        if (!streq(shown, "1"))
+                return -EINVAL;
+        if (startswith(power, "D3") || atoi(enabled) == 0)
+                return -EIO;
+        return 0;
+}
+
 int kernel_write(const char *attribute, const char *value) {
         char bus[16], driver[64], name[32], console[32];
         _cleanup_free_ char *text = strdup(value);
@@ -324,6 +379,12 @@ int kernel_write(const char *attribute, const char *value) {
                 return override_write(attribute, text);
         if (streq(last, "remove"))
                 return remove_write(attribute);
+        if (streq(last, "rom"))
+                return rom_write(attribute, value);
+        if (streq(last, "enable"))
+                return enable_write(attribute, text);
+        if (endswith(attribute, "/power/control"))
+                return control_write(attribute, text);
         if (sscanf(attribute, "/sys/devices/virtual/vtconsole/%31[^/]/bind", console) == 1 && streq(last, "bind")) {
                 bind_console(console, streq(text, "1"));
                 return 0;

@@ -15,6 +15,9 @@ void kernel_set_root(const char *root);
 /* Writes the value to an attribute, which is given by its path in the tree: "/sys/…". */
 int kernel_write(const char *attribute, const char *value);
 
+/* Returns whether a function's ROM can be read now. Beside what programs see, a function has rom-is-shown. */
+int kernel_read_rom(const char *attribute);
+
 int kernel_load_module(const char *name);
 int kernel_unload_module(const char *name);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Preloaded into a program, has it meet the fake kernel's tree, $FAKE_ROOT, in the place of the machine's. Every call that
- * reaches the tree is counted. FAKE_FAIL=N:ERRNO has the N-th of them fail, FAKE_KILL=N kills the program there; either
- * leaves word of the call in kernel/hit. */
+ * reaches the tree is counted. FAKE_FAIL=N:ERRNO has the N-th of them fail, FAKE_KILL=N kills the program there, and
+ * FAKE_SIGNAL=N:SIGNAL sends it a signal; each leaves word of the call in kernel/hit. */
 
 /* Both names of each call are defined here, so that neither may stand for the other. */
 #undef _FILE_OFFSET_BITS
@@ -53,14 +53,18 @@ static void report_hit(const char *what, const char *object) {
 
 /* Returns whether the call is to fail; errno is set then. */
 static bool fails(const char *what, const char *object) {
-        const char *fail = getenv("FAKE_FAIL"), *killed = getenv("FAKE_KILL");
+        const char *fail = getenv("FAKE_FAIL"), *killed = getenv("FAKE_KILL"), *sent = getenv("FAKE_SIGNAL");
         unsigned at = 0;
-        int error = 0;
+        int error = 0, number = 0;
 
         n_calls++;
         if (killed && (unsigned) atoi(killed) == n_calls) {
                 report_hit(what, object);
                 (void) kill(getpid(), SIGKILL);
+        }
+        if (sent && sscanf(sent, "%u:%i", &at, &number) == 2 && at == n_calls) {
+                report_hit(what, object);
+                (void) kill(getpid(), number);
         }
         if (!fail || sscanf(fail, "%u:%i", &at, &error) != 2 || at != n_calls)
                 return false;
@@ -227,6 +231,47 @@ ssize_t write(int fd, const void *data, size_t size) {
         inside = false;
         errno = -r;
         return r < 0 ? -1 : (ssize_t) size;
+}
+
+/* Only at its beginning is a ROM told that it is not to be shown. */
+static ssize_t fake_pwrite(int fd, const void *data, size_t size, bool at_beginning) {
+        _cleanup_free_ char *path = path_of(fd), *text = NULL;
+        int r;
+
+        if (!path || !endswith(path, "/rom"))
+                kernel_fatal("is not written to at a place:", path ?: "a file");
+        if (fails("pwrite", path))
+                return -1;
+        text = strndup(data, at_beginning ? size : 0);
+        inside = true;
+        r = text ? kernel_write(path, text) : -ENOMEM;
+        inside = false;
+        errno = -r;
+        return r < 0 ? -1 : (ssize_t) size;
+}
+
+ssize_t pwrite(int fd, const void *data, size_t size, off_t offset) {
+        return fake_pwrite(fd, data, size, offset == 0);
+}
+
+ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset) {
+        return fake_pwrite(fd, data, size, offset == 0);
+}
+
+/* The kernel gives no more than a page of a ROM at once. Reads of what else there is are not counted. */
+ssize_t read(int fd, void *data, size_t size) {
+        _cleanup_free_ char *path = inside ? NULL : path_of(fd);
+        int r;
+
+        if (!path || !endswith(path, "/rom"))
+                return NEXT(read)(fd, data, size);
+        if (fails("read", path))
+                return -1;
+        inside = true;
+        r = kernel_read_rom(path);
+        inside = false;
+        errno = -r;
+        return r < 0 ? -1 : NEXT(read)(fd, data, size < 4096 ? size : 4096);
 }
 
 /* Streams write in the C library, out of reach; what can be reached is their end. */
