@@ -169,12 +169,12 @@ static int info(const Options *options) {
                 rom_print_json(&rom);
         else if (rom.reason == ROM_ACCEPTED)
                 rom_print_text(&rom, input.name);
+        if (fflush(stdout) != 0)
+                return log_error_errno(errno, "cannot write to standard output: %m.");
         if (rom.reason != ROM_ACCEPTED)
                 rom_log_refusal(&rom, input.name);
         else if (!options->json)
                 rom_log_warnings(&rom, input.name);
-        if (fflush(stdout) != 0)
-                return log_error_errno(errno, "cannot write to standard output: %m.");
         return rom.reason == ROM_ACCEPTED ? 0 : -EBADMSG;
 }
 
