@@ -69,6 +69,8 @@ static int input_read(const char *path, Input *input) {
                 r = read_all(fd, input);
         if (fd > STDIN_FILENO)
                 safe_close(fd);
+        if (r == -EINVAL && startswith(path, "/sys/"))
+                return log_error_errno(r, "cannot read %s: %m; 'vfio-gpuctl rom dump' has the kernel show it.", path);
         return r < 0 && r != -ENOMEM ? log_error_errno(r, "cannot read %s: %m.", input->name) : r;
 }
 

@@ -232,8 +232,6 @@ static RomReason walk(Rom *rom) {
         RomImage image;
 
         for (rom->end = rom->start; read_image(rom, rom->end, &image); rom->end += image.length) {
-                if (image.length == 0)
-                        return ROM_BAD_LENGTH;
                 if (image.length > rom->size - rom->end)
                         return ROM_TRUNCATED;
                 if (image.length < pcir_at(rom, rom->end) + PCIR_LENGTH_MIN)

@@ -225,6 +225,18 @@ static void two_processors(void) {
         EFI(.last = true);
 }
 
+static void two_processors_otherwise(void) {
+        LEGACY();
+        EFI();
+        EFI(.last = true, .machine = ARM64);
+}
+
+/* The BIOS image decides, wherever it is. */
+static void efi_first(void) {
+        add((Image) { ROM_TYPE_EFI, 3, 0x10de, 0x1111, VGA });
+        LEGACY(.last = true);
+}
+
 static void reserved_bits(void) {
         uint8_t *image = LEGACY();
 
@@ -254,6 +266,11 @@ static void checksum_of_more(void) {
 static void efi_signature(void) {
         LEGACY();
         EFI(.last = true)[4] = 0;
+}
+
+static void efi_signature_upper_half(void) {
+        LEGACY();
+        EFI(.last = true)[6] = 1;
 }
 
 static void efi_application(void) {
@@ -298,6 +315,11 @@ static void other_card_behind(void) {
         add((Image) { ROM_TYPE_LEGACY, 4, 0x10de, 0x1b80, VGA, true });
 }
 
+static void other_vendor_behind(void) {
+        trimmed();
+        add((Image) { ROM_TYPE_LEGACY, 4, 0x1002, 0x2206, VGA, true });
+}
+
 /* Written by programs that look for "VIDEO". */
 static void decoy(void) {
         nvidia_prefix(0x600);
@@ -334,6 +356,12 @@ static void text(void) {
         fill(0x2000);
 }
 
+static void text_with_signature(void) {
+        text();
+        memcpy(bytes + 0x123, "\x55\xaa", 2);
+        put16(bytes + 0x123 + 0x18, 0x40);
+}
+
 static void cut_legacy(void) {
         LEGACY();
         n_bytes--;
@@ -342,6 +370,11 @@ static void cut_legacy(void) {
 static void cut_efi(void) {
         trimmed();
         n_bytes -= 512;
+}
+
+static void cut_unaligned(void) {
+        unaligned_prefix();
+        n_bytes -= 0x400;
 }
 
 static void cut_efi_header(void) {
@@ -373,8 +406,12 @@ static void short_structure(void) {
         put16(LEGACY() + 0x40 + 0x0a, 0x17);
 }
 
+/* The structure is good; only that it is where the pointer is cannot be. */
 static void pointer_into_header(void) {
-        put16(LEGACY() + 0x18, 0x18);
+        uint8_t *header = LEGACY(.pointer = 3);
+
+        memcpy(header + 3, "PCIR", 4);
+        put16(header + 0x18, 3);
 }
 
 static void pointer_outside(void) {
@@ -392,6 +429,18 @@ static void private_with_signature(void) {
         add((Image) { 0x70, 2, CARD, VGA, .last = true });
 }
 
+static void private_image_only(void) {
+        add((Image) { 0xe0, 2, CARD, VGA, .signature = "VN" });
+}
+
+static void private_structure_only(void) {
+        add((Image) { 0x70, 2, CARD, VGA, .structure = "NPDS" });
+}
+
+static void private_otherwise(void) {
+        add((Image) { 0xe0, 2, CARD, VGA, .signature = "\x77\xbb", .structure = "RGIS" });
+}
+
 static void open_firmware(void) {
         add((Image) { 1, 2, CARD, VGA, .last = true });
 }
@@ -399,6 +448,11 @@ static void open_firmware(void) {
 static void network_card(void) {
         add((Image) { ROM_TYPE_LEGACY, 4, 0x8086, 0x10d3, NETWORK });
         add((Image) { ROM_TYPE_EFI, 3, 0x8086, 0x10d3, NETWORK, true });
+}
+
+static void network_card_unaligned(void) {
+        fill(0x123);
+        network_card();
 }
 
 static void network_card_in_private(void) {
@@ -423,6 +477,8 @@ const Shape rom_shapes[] = {
         { "efi-only", efi_only, "0-600 3*" },
         { "efi-any-class", efi_any_class, "0-600 3*" },
         { "two-processors", two_processors, "0-1400 0,3,3* efi-not-x64" },
+        { "two-processors-otherwise", two_processors_otherwise, "0-1400 0,3,3* efi-not-x64" },
+        { "efi-first", efi_first, "0-e00 3,0*" },
         { "reserved-bits", reserved_bits, "0-e00 0,3*" },
         { "decoy", decoy, "600-1400 0,3*" },
         { "largest", largest, "0-e00 0,3*" },
@@ -431,6 +487,7 @@ const Shape rom_shapes[] = {
         { "checksum-of-nothing", checksum_of_nothing, "0-e00 0,3* legacy-checksum" },
         { "checksum-of-more", checksum_of_more, "0-e00 0,3* legacy-checksum" },
         { "efi-signature", efi_signature, "0-e00 0,3* efi-header no-uefi-x64" },
+        { "efi-signature-upper-half", efi_signature_upper_half, "0-e00 0,3* efi-header no-uefi-x64" },
         { "efi-application", efi_application, "0-e00 0,3* efi-header no-uefi-x64" },
         { "efi-packed-otherwise", efi_packed_otherwise, "0-e00 0,3* efi-header no-uefi-x64" },
         { "efi-too-long", efi_too_long, "0-e00 0,3* efi-header no-uefi-x64" },
@@ -439,14 +496,17 @@ const Shape rom_shapes[] = {
         { "unaligned-structure", unaligned_structure, "0-e00 0,3* pcir-unaligned" },
         { "unaligned-prefix", unaligned_prefix, "123-f23 0,3* unaligned-prefix" },
         { "other-card-behind", other_card_behind, "0-e00 0,3* second-rom-other-device" },
+        { "other-vendor-behind", other_vendor_behind, "0-e00 0,3* second-rom-other-device" },
 
         { "nothing", nothing, "empty" },
         { "too-large", too_large, "too-large" },
         { "blank-ones", blank_ones, "blank" },
         { "blank-zeros", blank_zeros, "blank" },
         { "text", text, "no-signature" },
+        { "text-with-signature", text_with_signature, "no-signature" },
         { "cut-legacy", cut_legacy, "truncated" },
         { "cut-efi", cut_efi, "truncated" },
+        { "cut-unaligned", cut_unaligned, "truncated" },
         { "cut-efi-header", cut_efi_header, "truncated" },
         { "no-length", no_length, "bad-length" },
         { "no-second-length", no_second_length, "bad-length" },
@@ -457,8 +517,12 @@ const Shape rom_shapes[] = {
         { "pointer-outside", pointer_outside, "no-pcir" },
         { "private-only", private_only, "private-only" },
         { "private-with-signature", private_with_signature, "private-only" },
+        { "private-image-only", private_image_only, "private-only" },
+        { "private-structure-only", private_structure_only, "private-only" },
+        { "private-otherwise", private_otherwise, "private-only" },
         { "open-firmware", open_firmware, "private-only" },
         { "network-card", network_card, "not-display" },
+        { "network-card-unaligned", network_card_unaligned, "not-display" },
         { "network-card-in-private", network_card_in_private, "not-display" },
 };
 const size_t n_rom_shapes = ELEMENTSOF(rom_shapes);

@@ -45,6 +45,8 @@ static void test_shapes(void) {
                 tap_is(found, rom_shapes[i].verdict, __FILE__, __LINE__, rom_shapes[i].name);
                 if (rom.reason == ROM_ACCEPTED)
                         is(rom_find_fault(&rom), NULL);
+                else
+                        ok(rom.warnings == 0 && rom.start <= rom.end && rom.end <= rom.size);
         }
 }
 
@@ -53,6 +55,28 @@ static const Shape *find_shape(const char *name) {
                 if (streq(rom_shapes[i].name, name))
                         return &rom_shapes[i];
         abort();
+}
+
+static void test_card(const char *name, const char *expected) {
+        size_t size;
+        const uint8_t *data = rom_build(find_shape(name), &size);
+        char card[sizeof("ffff:ffff")] = "any";
+        uint16_t vendor, device;
+        Rom rom;
+
+        rom_parse(data, size, &rom);
+        if (rom_card(&rom, &vendor, &device))
+                (void) snprintf(card, sizeof(card), "%04x:%04x", vendor, device);
+        is(card, expected);
+}
+
+static void test_cards(void) {
+        test_card("amd", "1002:73bf");
+        test_card("ampere", "10de:2206");
+        test_card("efi-only", "10de:2206");
+        test_card("efi-first", "10de:2206");
+        test_card("efi-any-class", "any");
+        test_card("cut-legacy", "any");
 }
 
 /* A file that ends anywhere before the ROM does is refused, from where its first structure can be read on as one that was cut off;
@@ -73,7 +97,7 @@ static void test_truncation(const char *name, size_t structure_end, size_t first
                 else if (n >= structure_end)
                         wrong += cut.reason != ROM_TRUNCATED;
                 else
-                        wrong += cut.reason == ROM_ACCEPTED;
+                        wrong += cut.reason == ROM_ACCEPTED || cut.reason == ROM_TRUNCATED;
         }
         ok(wrong == 0);
 }
@@ -190,6 +214,7 @@ static void test_largest(void) {
 int main(void) {
         make_fence();
         test_shapes();
+        test_cards();
         test_truncation("trimmed", 0x58, 0x800);
         test_truncation("kepler", 0x458, 0xc00);
         test_truncation("amd", 0x1cc, 0x800);
