@@ -11,25 +11,27 @@ static const char *const reasons[ROM_REASON_MAX] = {
         [ROM_BLANK] = "has the same byte everywhere: the chip was not read, or is erased; make the dump again",
         [ROM_TRUNCATED] = "ends before the ROM in it does: make or fetch it again, in whole",
         [ROM_BAD_LENGTH] = "has an image with an impossible length: it is damaged; make or fetch it again",
-        [ROM_NO_PCIR] = "has the first bytes of a ROM, but not the PCI data structure that belongs to them: it is damaged, or no "
-                        "ROM of a PCI card",
+        [ROM_NO_PCIR] = "has the first bytes of a ROM, but not the PCI data structure that belongs to them: it is damaged, or "
+                        "no ROM of a PCI card",
         [ROM_NO_SIGNATURE] = "is no ROM of a PCI card, and has none in it",
-        [ROM_PRIVATE_ONLY] = "has no image that the firmware of a PC runs, only others: it is a part of a dump, or made for another "
-                             "kind of computer",
+        [ROM_PRIVATE_ONLY] = "has no image that the firmware of a PC runs, only others: it is a part of a dump, or made for "
+                             "another kind of computer",
         [ROM_NOT_DISPLAY] = "is the ROM of another kind of device, not of a graphics card",
 };
 
 static const char *const warnings[ROM_WARNING_MAX] = {
-        [ROM_LEGACY_CHECKSUM] = "the checksum of the legacy image is wrong: a VM with SeaBIOS does not run it, one with UEFI does not "
-                                "mind",
+        [ROM_LEGACY_CHECKSUM] = "the checksum of the legacy image is wrong: a VM with SeaBIOS does not run it, one with UEFI does "
+                                "not mind",
         [ROM_EFI_HEADER] = "a UEFI image has a damaged header: a VM with UEFI does not run it",
         [ROM_EFI_NOT_X64] = "a UEFI image is for another processor than x64: a PC's VM does not run it",
-        [ROM_NO_UEFI_X64] = "there is no UEFI image for x64: a VM with UEFI has no picture before the guest's driver makes one; one "
-                            "with SeaBIOS has",
-        [ROM_PCIR_UNALIGNED] = "a PCI data structure is not at a multiple of four bytes: UEFI and newer kernels do not see that image",
+        [ROM_NO_UEFI_X64] = "there is no UEFI image for x64: a VM with UEFI has no picture before the guest's driver makes one; "
+                            "one with SeaBIOS has",
+        [ROM_PCIR_UNALIGNED] = "a PCI data structure is not at a multiple of four bytes: UEFI and newer kernels do not see that "
+                               "image",
         [ROM_UNTERMINATED] = "no image is marked as the last one: usual with AMD's, and harmless",
         [ROM_UNALIGNED_PREFIX] = "what is before the ROM is no multiple of 512 bytes: the file may have lost or gained bytes",
-        [ROM_SECOND_ROM_OTHER_DEVICE] = "behind the ROM is one of another card, which is left out: make sure that the first is yours",
+        [ROM_SECOND_ROM_OTHER_DEVICE] = "behind the ROM is one of another card, which is left out: make sure that the first is "
+                                        "yours",
 };
 
 void rom_log_refusal(const Rom *rom, const char *name) {

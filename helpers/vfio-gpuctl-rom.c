@@ -120,8 +120,8 @@ static void print_xml(const char *s) {
                 }
 }
 
-/* What is left to be done by hand, and what is in the way of it. */
-static int tell_place(const char *path) {
+/* What was done, what is left to be done by hand, and what is in the way of it. */
+static int tell(const Rom *rom, const char *name, const char *path) {
         _cleanup_strv_free_ char **sentences = NULL;
         _cleanup_free_ char *absolute = absolute_path(path);
 
@@ -129,6 +129,7 @@ static int tell_place(const char *path) {
                 return log_oom();
         STRV_FOREACH(sentence, sentences)
                 log_warning("warning: %s.", *sentence);
+        (void) printf("%s: %zu bytes, from 0x%zx to 0x%zx of %s\n", absolute, rom->end - rom->start, rom->start, rom->end, name);
         (void) printf("In the GPU function's <hostdev> of the VM:\n  <rom file='");
         print_xml(absolute);
         (void) printf("'/>\n");
@@ -151,10 +152,7 @@ static int write_rom(const Input *input, const Options *options, const char *pat
 
         rom_log_warnings(&rom, input->name);
         r = output_write(path, options->force, rom.data + rom.start, rom.end - rom.start);
-        if (r < 0 || streq(path, "-"))
-                return r;
-        (void) printf("%s: %zu bytes, from 0x%zx to 0x%zx of %s\n", path, rom.end - rom.start, rom.start, rom.end, input->name);
-        return tell_place(path);
+        return r < 0 || streq(path, "-") ? r : tell(&rom, input->name, path);
 }
 
 static int info(const Options *options) {

@@ -40,8 +40,7 @@ int output_check(const char *path, bool replace, const struct stat *input) {
         if (lstat(path, &st) < 0)
                 return errno == ENOENT ? 0 : log_error_errno(errno, "cannot write %s: %m.", path);
         if (input && stat(path, &target) >= 0 && is_same_file(&target, input))
-                return log_error_errno(EINVAL, "%s is the file that is read: choose another name, for a ROM is never cut in place.",
-                                       path);
+                return log_error_errno(EINVAL, "%s is the file that is read: choose another name.", path);
         if (!S_ISREG(st.st_mode))
                 return log_error_errno(EINVAL, "%s is no regular file: choose another name.", path);
         return replace ? 0 : log_exists(path);

@@ -56,19 +56,18 @@ static int check(const char *address) {
         if (class >= 0 && !pci_class_is_display(class))
                 return log_error_errno(EINVAL, "%s is no graphics card.", address);
         if (!path_exists(rom))
-                return log_error_errno(ENOENT, "%s has no ROM of its own: that of a GPU in a laptop or processor is part of the "
-                                       "machine's firmware.", address);
+                return log_error_errno(ENOENT, "%s has no ROM of its own: that of a GPU in a laptop or processor is part "
+                                       "of the machine's firmware.", address);
         if (is_shadowed(address))
-                return log_error_errno(EBUSY, "%s is the GPU that this machine was booted with: in the place of its ROM the kernel "
-                                       "shows what the firmware has left of that in memory. Boot with another GPU as the first one, "
-                                       "or " ANOTHER_WAY ".", address);
+                return log_error_errno(EBUSY, "%s is the GPU that this machine was booted with: in the place of its ROM "
+                                       "the kernel shows what the firmware has left of that in memory. Boot with another "
+                                       "GPU as the first one, or " ANOTHER_WAY ".", address);
         return 0;
 }
 
 static int log_write(const Card *card, const char *attribute, int r) {
         if (r == -EACCES || r == -EPERM)
-                return log_error_errno(r, "cannot write %s of %s: %m; this takes root, and a kernel that is not locked down.",
-                                       attribute, card->address);
+                return log_error_errno(r, "cannot write %s of %s: %m; this takes root.", attribute, card->address);
         return r < 0 ? log_error_errno(r, "cannot write %s of %s: %m.", attribute, card->address) : 0;
 }
 
@@ -107,7 +106,7 @@ static int enable(Card *card) {
         return r;
 }
 
-/* To the kernel, "0" and a newline at the very beginning mean to show it no longer, and anything else anywhere means to show it. */
+/* To the kernel, "0" and a newline at the very beginning mean to show it no longer; anything else anywhere, to show it. */
 static int show_rom(Card *card, bool show) {
         ssize_t n;
 
@@ -155,9 +154,10 @@ static int read_or_log(const Card *card, uint8_t *data, size_t *ret_size) {
         ssize_t n = read_rom(card, data);
 
         if (n == -EIO)
-                return log_error_errno(EIO, "the kernel finds no ROM at %s, which is on driver %s. A driver can be in the way: try again "
-                                       "while a swap has the card on vfio-pci. In a laptop the ROM may be in the machine's firmware "
-                                       "alone. Otherwise " ANOTHER_WAY ".", card->address, card->driver ?: "none");
+                return log_error_errno(EIO, "the kernel finds no ROM at %s, which is on driver %s. A driver can be in the way: "
+                                       "try again while a swap has the card on vfio-pci. In a laptop the ROM may be in the "
+                                       "machine's firmware alone. Otherwise " ANOTHER_WAY ".",
+                                       card->address, card->driver ?: "none");
         if (n < 0)
                 return log_error_errno((int) n, "cannot read the ROM of %s: %m.", card->address);
         *ret_size = (size_t) n;

@@ -154,7 +154,7 @@ static bool is_private(const Rom *rom, size_t offset) {
                 return false;
         own_image = memcmp(header, "VN", 2) == 0 || memcmp(header, "\x77\xbb", 2) == 0;
         own_structure = memcmp(structure, "NPDS", 4) == 0 || memcmp(structure, "RGIS", 4) == 0;
-        return (own_image && (own_structure || memcmp(structure, "PCIR", 4) == 0)) || (has_signature(rom, offset) && own_structure);
+        return own_structure ? own_image || has_signature(rom, offset) : own_image && memcmp(structure, "PCIR", 4) == 0;
 }
 
 static Find look_at(const Rom *rom, size_t offset) {
@@ -186,18 +186,16 @@ static Find find_aligned(Rom *rom) {
 
 /* Two bytes alone are in any large file somewhere, so they count for nothing here. */
 static Find find_anywhere(Rom *rom) {
-        const uint8_t *end = rom->data + rom->size;
+        const uint8_t *p = rom->data, *end = rom->data + rom->size;
         Find best = FIND_NOTHING;
 
-        for (const uint8_t *p = rom->data; (p = memmem(p, (size_t) (end - p), "\x55\xaa", 2)); p++) {
+        for (; best != FIND_DISPLAY && (p = memchr(p, SIGNATURE & 0xff, (size_t) (end - p))); p++) {
                 Find find;
 
                 rom->start = (size_t) (p - rom->data);
                 find = look_at(rom, rom->start);
                 if (find > FIND_SIGNATURE && find > best)
                         best = find;
-                if (best == FIND_DISPLAY)
-                        break;
         }
         return best;
 }

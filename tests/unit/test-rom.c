@@ -79,8 +79,8 @@ static void test_cards(void) {
         test_card("cut-legacy", "any");
 }
 
-/* A file that ends anywhere before the ROM does is refused, from where its first structure can be read on as one that was cut off;
- * but at the end of its first image it might be a whole one. What is cut off behind the ROM makes no difference. */
+/* A file that ends anywhere before the ROM does is refused, from where its first structure can be read on as one that was cut
+ * off; but at the end of its first image it might be a whole one. What is cut off behind the ROM makes no difference. */
 static void test_truncation(const char *name, size_t structure_end, size_t first_image_end) {
         size_t size, wrong = 0;
         const uint8_t *whole = rom_build(find_shape(name), &size);
@@ -127,12 +127,14 @@ static uint8_t random_byte(void) {
 
 /* Changes a few bytes, or moves a block, and may cut the end off. Returns the size. */
 static size_t mutate(uint8_t *data, size_t size) {
-        for (uint64_t n = next_random() % 4 + 1; n > 0; n--)
+        for (uint64_t n = next_random() % 4 + 1; n > 0; n--) {
+                size_t place = random_place(size);
+
                 if (next_random() % 8 == 0)
-                        memmove(data + next_random() % (size / ROM_BLOCK) * ROM_BLOCK, data + next_random() % (size / ROM_BLOCK) * ROM_BLOCK,
-                                ROM_BLOCK);
+                        memmove(data + place / ROM_BLOCK * ROM_BLOCK, data + random_place(size) / ROM_BLOCK * ROM_BLOCK, ROM_BLOCK);
                 else
-                        data[random_place(size)] = random_byte();
+                        data[place] = random_byte();
+        }
         return next_random() % 8 == 0 ? next_random() % size : size;
 }
 
