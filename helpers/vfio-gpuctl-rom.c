@@ -54,7 +54,8 @@ static int read_all(int fd, Input *input) {
                         break;
                 input->size += (size_t) n;
         }
-        if (S_ISREG(input->st.st_mode) && input->st.st_size > (off_t) input->size)
+        /* Of what is too large, the size is still to be told. */
+        if (input->size > ROM_SIZE_MAX && S_ISREG(input->st.st_mode) && input->st.st_size > ROM_SIZE_MAX)
                 input->size = (size_t) input->st.st_size;
         return 0;
 }
