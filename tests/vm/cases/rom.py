@@ -2,6 +2,7 @@
 """ROMs of graphics cards: read from a card, cut out of a dump, and run by the firmware of a guest."""
 
 import hashlib
+import json
 import pathlib
 
 from host import compare, demand, GPU, Host, ONE_VM
@@ -56,6 +57,10 @@ def case_dump(pc):
     """The ROM of a card is what QEMU gave it, on its driver, on none, and asleep on vfio-pci; it is left as it was."""
     rom = hashlib.sha256(ROM.read_bytes()).hexdigest()
     assert dump(pc) == rom
+    # The kernel's file of it claims to have a size, that of the address range.
+    shown = pc.sh(f'cd /sys/bus/pci/devices/{SECOND}; echo 1 >rom; stat -c %s rom; vfio-gpuctl rom info --json rom; echo 0 >rom')
+    claimed, found = shown.split('\n')[:2]
+    assert int(claimed) > ROM.stat().st_size == json.loads(found)['size'], shown
     for driver in 'none', 'vfio-pci':
         give_to(pc, driver)
         assert dump(pc) == rom, driver
