@@ -183,8 +183,9 @@ static void print_sandbox(FILE *f, const Step *step) {
         if (step->capabilities)
                 (void) fprintf(f,
                                "MemoryDenyWriteExecute=yes\n"
-                               "SystemCallFilter=@system-service\n"
+                               "SystemCallFilter=%s\n"
                                "CapabilityBoundingSet=%s\n",
+                               step->calls,
                                step->capabilities);
         else
                 (void) fputs("SystemCallFilter=~@clock @cpu-emulation @obsolete @raw-io @reboot @swap\n"

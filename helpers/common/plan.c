@@ -99,16 +99,16 @@ static const struct {
         unsigned rank;
         bool undone;    /* has something to undo */
         bool functions; /* is told them */
-        const char *capabilities;
+        const char *capabilities, *calls;
         int (*options)(const Config *config, const Vm *vm, Step *step);
 } step_table[PLAN_STEPS_MAX] = {
-        /* To find who has the GPU open, and to end them. */
+        /* To find who has the GPU open, and to end them; to unmount the copies of the programs, if nobody else does. */
         { "desktop", "the desktop lets go of it", 0, true, true,
-          "CAP_DAC_READ_SEARCH CAP_KILL CAP_SYS_PTRACE", desktop_options },
-        { "modules", "vfio-pci is loaded", 0, false, false, NULL, NULL },
+          "CAP_DAC_READ_SEARCH CAP_KILL CAP_SYS_ADMIN CAP_SYS_PTRACE", "@system-service @mount", desktop_options },
+        { "modules", "vfio-pci is loaded", 0, false, false, NULL, NULL, NULL },
         /* To see addresses in /proc/iomem. */
-        { "console", "the text consoles let go of it", 0, true, true, "CAP_SYS_ADMIN", console_options },
-        { "bind", "vfio-pci takes it from its drivers", 1, true, true, NULL, bind_options },
+        { "console", "the text consoles let go of it", 0, true, true, "CAP_SYS_ADMIN", "@system-service", console_options },
+        { "bind", "vfio-pci takes it from its drivers", 1, true, true, NULL, NULL, bind_options },
 };
 
 static int add_step(const Config *config, const Vm *vm, Plan *plan, size_t i) {
@@ -119,6 +119,7 @@ static int add_step(const Config *config, const Vm *vm, Plan *plan, size_t i) {
         step->title = step_table[i].title;
         step->rank = step_table[i].rank;
         step->capabilities = step_table[i].capabilities;
+        step->calls = step_table[i].calls;
 
         if (asprintf(&step->unit, "vfio-gpu-%s@%s.service", step->name, plan->escaped) < 0) {
                 step->unit = NULL;

@@ -12,7 +12,8 @@ typedef struct Step {
         char **after;         /* units that end before it begins and begin after it is undone, NULL for none */
         unsigned rank;        /* steps of one rank run side by side, after all of lower ranks */
         char **start, **stop; /* commands; no stop for what needs no undoing */
-        const char *capabilities; /* all that it needs, NULL if it runs commands of modprobe.d(5), which may need any */
+        /* All that it needs, NULL if it runs commands of modprobe.d(5), which may need any. */
+        const char *capabilities, *calls;
 } Step;
 
 #define PLAN_STEPS_MAX 4
