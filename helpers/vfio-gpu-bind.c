@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The step that takes the functions from the host's drivers for vfio-pci, and gives them back to the same drivers once no VM
- * has them. */
+/* The step that takes the functions from the host's consoles and drivers for vfio-pci, and gives them back to the same ones once
+ * no VM has them. */
 
 #include "clock.h"
+#include "consoles.h"
 #include "drm-card.h"
 #include "function.h"
 #include "group.h"
@@ -124,7 +125,9 @@ static int start(const Task *task) {
         state = state_open(task->vm, true);
         if (state < 0)
                 return log_error_errno(state, "cannot make " STATE_DIRECTORY "/%s: %m", task->vm);
-        r = note_functions(task, state, &functions);
+        r = task->keep_consoles ? 0 : consoles_unbind(task->functions, task->vm, state);
+        if (r >= 0)
+                r = note_functions(task, state, &functions);
         if (r < 0)
                 return r;
 
@@ -324,15 +327,13 @@ static int give_back(const Task *task, Function *functions, int state) {
         return r < 0 ? r : k;
 }
 
-static int stop(const Task *task) {
+static int give_functions_back(const Task *task, int state) {
         _cleanup_functions_free_ Function *functions = NULL;
-        _cleanup_close_ int state = -1;
         int r;
 
-        state = state_open(task->vm, false);
-        r = state < 0 ? state : functions_load(state, &functions);
+        r = functions_load(state, &functions);
         if (r == -ENOENT)
-                return state < 0 ? 0 : forget(state, task->vm);
+                return forget(state, task->vm);
         if (r < 0)
                 return log_error_errno(r, "cannot read the drivers of the GPU from " STATE_DIRECTORY "/%s: %m",
                                        task->vm);
@@ -341,6 +342,21 @@ static int stop(const Task *task) {
         if (r >= 0)
                 r = give_back(task, functions, state);
         return r < 0 ? r : forget(state, task->vm);
+}
+
+static int stop(const Task *task) {
+        _cleanup_close_ int state = -1;
+        int r, k;
+
+        state = state_open(task->vm, false);
+        if (state == -ENOENT)
+                return 0;
+        if (state < 0)
+                return log_error_errno(state, "cannot open " STATE_DIRECTORY "/%s: %m", task->vm);
+
+        r = give_functions_back(task, state);
+        k = consoles_bind(task->vm, state);
+        return r < 0 ? r : k;
 }
 
 int main(int argc, char **argv) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The step that has the desktop let go of the GPU, and brings back what ran. The units to stop are stopped by the
- * Conflicts= of its own unit before it begins; which of them ran is in the record that vfio-gpu-swap leaves. */
+/* The step that has the desktop let go of the GPU, and brings back what ran. The units to stop are stopped by the Conflicts= of
+ * its own unit; which of them ran is in the record that vfio-gpu-swap leaves. It begins beside their end and waits for that by
+ * itself: ordered after them, its own undoing would be in the way of their start. */
 
 #include <signal.h>
 
@@ -22,11 +23,11 @@
 /* Looked at again after this long whatever came, since an event can fall between looking and waiting. */
 #define LOOK_AGAIN_MSEC 500
 
+/* How often the service manager is told that the units to stop take their time, which does not count for this step. */
+#define STILL_WAITING (USEC_PER_SEC / 2)
+
 /* How long ago a unit stopped that was stopped for this swap, where nobody noted what ran. */
 #define RECENTLY (120 * USEC_PER_SEC)
-
-/* How long the other steps, which are undone in moments, are waited for. */
-#define OTHERS_TIMEOUT (10 * USEC_PER_SEC)
 
 /* Who stops nothing keeps a desktop, and its sessions, on another GPU. */
 static bool ends_sessions(const Task *task) {
@@ -143,6 +144,21 @@ static int start_units(Manager **m, const Task *task, int state) {
         return 0;
 }
 
+static int wait_for_units(Manager **m, const Task *task) {
+        int r;
+
+        r = task->stop_units ? manager_open_once(m) : 0;
+        STRV_FOREACH(unit, task->stop_units)
+                if (r >= 0)
+                        r = manager_follow(*m, *unit);
+        if (r < 0 || !task->stop_units)
+                return r;
+
+        while ((r = manager_wait(*m, -1, clock_now() + STILL_WAITING)) == -ETIMEDOUT)
+                journal_extend_time(2 * STILL_WAITING + task->timeout * USEC_PER_SEC);
+        return r < 0 ? log_error_errno(r, "cannot wait until the units to stop are down: %m") : 0;
+}
+
 /* The target was started without vfio-gpu@.service. By now the units are down: those that went down just now ran. */
 static int guess_stopped(Manager **m, const Task *task, int state) {
         _cleanup_strv_free_ char **stopped = NULL, **recorded = NULL;
@@ -171,6 +187,10 @@ static int start(const Task *task) {
         _cleanup_manager_ Manager *m = NULL;
         _cleanup_close_ int state = -1;
         int r;
+
+        r = wait_for_units(&m, task);
+        if (r < 0)
+                return r;
 
         state = state_open(task->vm, true);
         r = state < 0 ? state : guess_stopped(&m, task, state);
@@ -215,17 +235,6 @@ static int is_alone(Manager *m, const char *vm) {
         return r < 0 ? r : streq(active, "inactive") || streq(active, "failed");
 }
 
-/* The records can go once the console, which is bound again beside this step, has none. */
-static void wait_for_others(Manager *m, const char *vm) {
-        _cleanup_strv_free_ char **units = NULL;
-
-        (void) swap_units(m, vm, STRV_MAKE("active", "deactivating"), &units);
-        STRV_FOREACH(unit, units)
-                if (!startswith(*unit, "vfio-gpu-desktop@"))
-                        (void) manager_follow(m, *unit);
-        (void) manager_wait(m, -1, clock_now() + OTHERS_TIMEOUT);
-}
-
 static int end_alone(Manager *m, const char *vm, int state) {
         _cleanup_strv_free_ char **left = NULL;
         int r;
@@ -268,8 +277,6 @@ static int stop(const Task *task) {
         if (alone < 0)
                 return log_error_errno(alone, "cannot find out whether vfio-gpu@%s.service runs: %m", task->vm);
 
-        if (alone)
-                wait_for_others(m, task->vm);
         /* Jobs are only asked for, never waited for: some are ordered after this very unit. If this step has just failed, its
          * start is not over for the service manager, and a job that contradicts it would turn the failure into a stop of the
          * whole swap: vfio-gpu@.service asks again after that. */

@@ -187,8 +187,21 @@ static bool was_stopped(int signals) {
         return poll(&event, 1, SIGNAL_MSEC) > 0;
 }
 
-static int run_target(Manager *m, const Task *task, int state) {
+/* The target would stop the same units: asked for at once, their end does not wait until its units have been loaded. */
+static int queue_target(Manager *m, const Task *task, const char *target) {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r;
+
+        STRV_FOREACH(unit, task->stop_units) {
+                _cleanup_bus_error_ sd_bus_error ignored = SD_BUS_ERROR_NULL;
+
+                (void) manager_queue(m, "StopUnit", *unit, "replace", &ignored);
+        }
+        r = manager_queue(m, "StartUnit", target, "replace", &error);
+        return r <= 0 ? log_error_errno(r ?: -ECANCELED, "cannot start %s: %s", target, error.message) : 0;
+}
+
+static int run_target(Manager *m, const Task *task, int state) {
         _cleanup_free_ char *target = NULL;
         _cleanup_close_ int signals = -1;
         sigset_t mask;
@@ -203,9 +216,9 @@ static int run_target(Manager *m, const Task *task, int state) {
         if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0 || (signals = signalfd(-1, &mask, SFD_CLOEXEC)) < 0)
                 return log_error_errno(errno, "cannot wait for signals: %m");
 
-        r = manager_queue(m, "StartUnit", target, "replace", &error);
-        if (r <= 0)
-                return log_error_errno(r ?: -ECANCELED, "cannot start %s: %s", target, error.message);
+        r = queue_target(m, task, target);
+        if (r < 0)
+                return r;
 
         r = manager_wait(m, signals, UINT64_MAX);
         if (r == -EINTR || (r > 0 && streq(manager_result(m), "canceled") && was_stopped(signals))) {

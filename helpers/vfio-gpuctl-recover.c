@@ -132,7 +132,7 @@ static int undo(const char *vm) {
         int r = 0;
 
         log_info("undoing what the records in " STATE_DIRECTORY "/%s say", vm);
-        STRV_FOREACH(step, STRV_MAKE("bind", "console", "desktop"))
+        STRV_FOREACH(step, STRV_MAKE("bind", "desktop"))
                 if (run_stop(vm, *step) < 0)
                         r = -EIO;
         return r;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -96,4 +97,8 @@ void journal_status(const char *format, ...) {
         va_end(ap);
         if (n >= 0)
                 (void) sd_notifyf(0, "STATUS=%s", text);
+}
+
+void journal_extend_time(uint64_t usec) {
+        (void) sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%" PRIu64, usec);
 }

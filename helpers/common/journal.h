@@ -13,3 +13,6 @@ void journal_open_beside(const char *vm);
 
 /* Tells the service manager what the unit is busy with, for "systemctl status". */
 void journal_status(const char *format, ...) _printf_(1, 2);
+
+/* Asks the service manager for at least so many microseconds from now on before the unit's time limit ends this program. */
+void journal_extend_time(uint64_t usec);

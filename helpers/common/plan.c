@@ -60,20 +60,16 @@ static int add_units(char ***command, const Config *config, const Vm *vm) {
 static int desktop_options(const Config *config, const Vm *vm, Step *step) {
         int r;
 
-        step->conflicts = step->after = config_value(config, vm, KEY_STOP_UNITS)->list;
+        step->conflicts = config_value(config, vm, KEY_STOP_UNITS)->list;
         r = add_units(&step->start, config, vm);
         if (r >= 0)
                 r = strv_extend_joined(&step->start,
                                        "--sessions=", config_value(config, vm, KEY_SESSIONS)->choice);
         if (r >= 0)
                 r = add_holders(&step->start, config, vm);
+        if (r >= 0)
+                r = strv_extendf(&step->start, "--timeout=%u", config_value(config, vm, KEY_TIMEOUT)->seconds);
         return r;
-}
-
-/* A display manager that begins while a console is given back would have it drawn over. */
-static int console_options(const Config *config, const Vm *vm, Step *step) {
-        step->after = config_value(config, vm, KEY_STOP_UNITS)->list;
-        return 0;
 }
 
 static int add_modules(char ***command, const Config *config, const Vm *vm) {
@@ -85,7 +81,11 @@ static int add_modules(char ***command, const Config *config, const Vm *vm) {
 static int bind_options(const Config *config, const Vm *vm, Step *step) {
         int r;
 
-        r = add_modules(&step->start, config, vm);
+        /* A display manager that begins while a console is given back would have it drawn over. */
+        step->after = config_value(config, vm, KEY_STOP_UNITS)->list;
+        r = strv_extend_joined(&step->start, "--consoles=", config_value(config, vm, KEY_CONSOLES)->choice);
+        if (r >= 0)
+                r = add_modules(&step->start, config, vm);
         if (r >= 0)
                 r = add_holders(&step->start, config, vm);
         if (r >= 0)
@@ -102,13 +102,12 @@ static const struct {
         const char *capabilities, *calls;
         int (*options)(const Config *config, const Vm *vm, Step *step);
 } step_table[PLAN_STEPS_MAX] = {
-        /* To find who has the GPU open, and to end them; to unmount the copies of the programs, if nobody else does. */
+        /* To find who has the GPU open, in /proc/PID/map_files too, and to end them; to unmount the copies of the programs, if
+         * nobody else does. */
         { "desktop", "the desktop lets go of it", 0, true, true,
           "CAP_DAC_READ_SEARCH CAP_KILL CAP_SYS_ADMIN CAP_SYS_PTRACE", "@system-service @mount", desktop_options },
         { "modules", "vfio-pci is loaded", 0, false, false, NULL, NULL, NULL },
-        /* To see addresses in /proc/iomem. */
-        { "console", "the text consoles let go of it", 0, true, true, "CAP_SYS_ADMIN", "@system-service", console_options },
-        { "bind", "vfio-pci takes it from its drivers", 1, true, true, NULL, NULL, bind_options },
+        { "bind", "vfio-pci takes it from consoles and drivers", 1, true, true, NULL, NULL, bind_options },
 };
 
 static int add_step(const Config *config, const Vm *vm, Plan *plan, size_t i) {
@@ -154,13 +153,11 @@ static int plan_entry(const Config *config, const Vm *vm, Plan *plan) {
 }
 
 static int plan_steps(const Config *config, const Vm *vm, Plan *plan) {
-        bool keep_consoles = streq(config_value(config, vm, KEY_CONSOLES)->choice, "keep");
         int r;
 
         r = plan_entry(config, vm, plan);
         for (size_t i = 0; i < ELEMENTSOF(step_table) && r >= 0; i++)
-                if (!keep_consoles || !streq(step_table[i].name, "console"))
-                        r = add_step(config, vm, plan, i);
+                r = add_step(config, vm, plan, i);
         return r;
 }
 

@@ -16,7 +16,7 @@ typedef struct Step {
         const char *capabilities, *calls;
 } Step;
 
-#define PLAN_STEPS_MAX 4
+#define PLAN_STEPS_MAX 3
 
 /* All that happens for one VM. */
 typedef struct Plan {

@@ -20,11 +20,13 @@ enum {
         ARG_START_UNIT,
         ARG_STOP_USER_UNIT,
         ARG_SESSIONS,
+        ARG_CONSOLES,
         ARG_INHIBITORS,
         ARG_HOLDERS,
         ARG_HOLDERS_TIMEOUT,
         ARG_UNLOAD_MODULES,
         ARG_RETURN,
+        ARG_TIMEOUT,
 };
 
 static const struct option options[] = {
@@ -33,11 +35,13 @@ static const struct option options[] = {
         { "start-unit", required_argument, NULL, ARG_START_UNIT },
         { "stop-user-unit", required_argument, NULL, ARG_STOP_USER_UNIT },
         { "sessions", required_argument, NULL, ARG_SESSIONS },
+        { "consoles", required_argument, NULL, ARG_CONSOLES },
         { "inhibitors", required_argument, NULL, ARG_INHIBITORS },
         { "holders", required_argument, NULL, ARG_HOLDERS },
         { "holders-timeout", required_argument, NULL, ARG_HOLDERS_TIMEOUT },
         { "unload-modules", required_argument, NULL, ARG_UNLOAD_MODULES },
         { "return", required_argument, NULL, ARG_RETURN },
+        { "timeout", required_argument, NULL, ARG_TIMEOUT },
         { NULL },
 };
 
@@ -94,6 +98,10 @@ static int parse_option(int c, const char *value, Task *task) {
                 r = parse_word(value, STRV_MAKE("keep", "end"));
                 task->end_sessions = r == 1;
                 return r;
+        case ARG_CONSOLES:
+                r = parse_word(value, STRV_MAKE("auto", "keep"));
+                task->keep_consoles = r == 1;
+                return r;
         case ARG_INHIBITORS:
                 r = parse_word(value, STRV_MAKE("respect", "ignore"));
                 task->ignore_inhibitors = r == 1;
@@ -110,6 +118,8 @@ static int parse_option(int c, const char *value, Task *task) {
                 r = parse_word(value, STRV_MAKE("rebind", "rescan"));
                 task->rescan = r == 1;
                 return r;
+        case ARG_TIMEOUT:
+                return parse_seconds(value, &task->timeout);
         default:
                 return -EINVAL;
         }

@@ -17,12 +17,14 @@ typedef struct Task {
         char **start_units;       /* --start-unit= */
         char **stop_user_units;   /* --stop-user-unit= */
         bool end_sessions;        /* --sessions=end */
+        bool keep_consoles;       /* --consoles=keep */
         bool ignore_inhibitors;   /* --inhibitors=ignore */
         HoldersPolicy holders;    /* --holders= */
         unsigned holders_timeout; /* --holders-timeout=, seconds */
         bool unload_auto;         /* --unload-modules=auto */
         char **unload_modules;    /* --unload-modules=LIST, NULL for "no" */
         bool rescan;              /* --return=rescan */
+        unsigned timeout;         /* --timeout=, seconds */
         char **functions;         /* the PCI functions that are handed over */
 } Task;
 

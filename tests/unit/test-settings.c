@@ -202,7 +202,7 @@ static void test_plan(void) {
         ok(plan_make(config, config->vms[0], &plan) == 0);
         ok(plan_make(config, config->vms[1], &keep) == 0);
         ok(plan_make(config, config->vms[2], &bad) == 0);
-        if (!ok(plan.n_steps == 4 && keep.n_steps == 3 && bad.n_steps == 0))
+        if (!ok(plan.n_steps == 3 && keep.n_steps == 3 && bad.n_steps == 0))
                 return;
 
         is(plan.escaped, "My\\x20VM");
@@ -210,14 +210,15 @@ static void test_plan(void) {
         is(entry,
            "start --vm=My\\x20VM --stop-unit=display-manager.service --stop-user-unit=plasma* "
            "--inhibitors=respect --unload-modules=a,b 0000:01:00.0");
-        is(plan.steps[3].unit, "vfio-gpu-bind@My\\x20VM.service");
-        bind = strv_join(plan.steps[3].start + 1, " ");
-        is(bind, "start --vm=My\\x20VM --unload-modules=a,b --holders=refuse --holders-timeout=15 --return=rescan "
+        is(plan.steps[2].unit, "vfio-gpu-bind@My\\x20VM.service");
+        bind = strv_join(plan.steps[2].start + 1, " ");
+        is(bind, "start --vm=My\\x20VM --consoles=auto --unload-modules=a,b --holders=refuse --holders-timeout=15 --return=rescan "
                  "0000:01:00.0");
-        back = strv_join(plan.steps[3].stop + 1, " ");
+        back = strv_join(plan.steps[2].stop + 1, " ");
         is(back, "stop --vm=My\\x20VM");
         ok(!plan.steps[1].stop);
         is(keep.steps[2].name, "bind");
+        is(keep.steps[2].start[3], "--consoles=keep");
         is(bad.entry[1], "refuse");
         ok(strv_length(bad.entry) == 2 + strv_length(bad.problems));
 }

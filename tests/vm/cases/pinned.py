@@ -6,7 +6,7 @@ from host import demand, drop_in, entry, Host, ONE_VM, prop, states, step, story
 PACKAGE = ('/usr/lib/vfio-gpu /usr/lib/systemd/system/vfio-gpu*@.service /usr/lib/systemd/system-generators/vfio-gpu-generator '
            '/usr/lib/udev/rules.d/70-vfio-gpu.rules /usr/bin/vfio-gpuctl')
 RECOVER = f'vfio-gpu-recover@{VM}.service'
-STEPS = 'desktop', 'console', 'bind'
+STEPS = 'desktop', 'bind'
 
 
 def commands(pc):

@@ -27,11 +27,6 @@ def case_modules_fails(pc):
     fails(pc, 'modules', BEFORE)
 
 
-def case_console_fails(pc):
-    """The consoles' step fails."""
-    fails(pc, 'console', BEFORE)
-
-
 def case_bind_fails(pc):
     """The last step fails before it has done anything."""
     fails(pc, 'bind', BEFORE)

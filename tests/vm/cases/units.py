@@ -16,3 +16,14 @@ def case_stop_and_start_units(pc):
     assert states(pc, *names) == ['inactive', 'inactive', 'active', 'active']
     host.stop()
     assert states(pc, 'lightdm.service', *names) == ['active', 'active', 'inactive', 'inactive', 'active']
+
+
+def case_slow_to_stop(pc):
+    """A unit that stops in its own good time is waited for: the time limit of the step is not for that."""
+    slow = ('slow.service', SLEEPS + 'ExecStop=/usr/bin/sleep 6\n')
+    host = Host(pc, ONE_VM + 'StopUnits=display-manager.service slow.service\nTimeoutSec=4\nHoldersTimeoutSec=2\n', units=[slow])
+    pc.sh('systemctl start slow.service')
+    host.start()
+    assert states(pc, slow[0]) == ['inactive']
+    host.stop()
+    assert states(pc, 'lightdm.service', slow[0]) == ['active', 'active']

@@ -1,25 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The step that takes the kernel's text consoles and the firmware's frame buffer off the GPU. */
-
 #include <ctype.h>
 #include <fcntl.h>
 #include <linux/fb.h>
 #include <linux/vt.h>
 #include <sys/ioctl.h>
 
+#include "consoles.h"
 #include "log.h"
 #include "pci.h"
 #include "root.h"
 #include "state.h"
-#include "step.h"
 #include "strv.h"
 
 #define VTCONSOLES "/sys/class/vtconsole"
 #define PLATFORM "/sys/bus/platform"
-
-/* What was unbound: "console NAME", since numbers change, and "firmware DRIVER DEVICE". */
-#define RECORD "consoles"
 
 static int read_attribute_of(const char *console, const char *attribute, char **ret) {
         _cleanup_free_ char *path = root_path(VTCONSOLES "/%s/%s", console, attribute);
@@ -264,7 +259,7 @@ static int keep_record(int state, char ***record) {
         _cleanup_strv_free_ char **kept = NULL;
         int r;
 
-        r = state_read(state, RECORD, &kept);
+        r = state_read(state, RECORD_CONSOLES, &kept);
         if (r == -ENOENT)
                 return 0;
         STRV_FOREACH(line, kept)
@@ -273,47 +268,39 @@ static int keep_record(int state, char ***record) {
         return r;
 }
 
-static int start(const Task *task) {
+int consoles_unbind(char *const *functions, const char *vm, int state) {
         _cleanup_strv_free_ char **record = NULL;
-        _cleanup_close_ int state = -1;
         int r;
 
-        r = find_consoles(task->functions, &record);
+        r = find_consoles(functions, &record);
         if (r >= 0)
-                r = find_firmware(task->functions, &record);
+                r = find_firmware(functions, &record);
         if (r < 0)
                 return log_error_errno(r, "cannot look at the consoles of the GPU: %m");
         if (!record)
                 return 0;
 
-        state = state_open(task->vm, true);
-        r = state < 0 ? state : keep_record(state, &record);
+        r = keep_record(state, &record);
         if (r >= 0)
-                r = state_write(state, RECORD, record);
+                r = state_write(state, RECORD_CONSOLES, record);
         if (r < 0)
-                return log_error_errno(r, "cannot write " STATE_DIRECTORY "/%s/" RECORD ": %m", task->vm);
+                return log_error_errno(r, "cannot write " STATE_DIRECTORY "/%s/" RECORD_CONSOLES ": %m", vm);
         return switch_all(record, false);
 }
 
-static int stop(const Task *task) {
+int consoles_bind(const char *vm, int state) {
         _cleanup_strv_free_ char **record = NULL;
-        _cleanup_close_ int state = -1;
         int r;
 
-        state = state_open(task->vm, false);
-        r = state < 0 ? state : state_read(state, RECORD, &record);
+        r = state_read(state, RECORD_CONSOLES, &record);
         if (r == -ENOENT)
                 return 0;
         if (r < 0)
-                return log_error_errno(r, "cannot read " STATE_DIRECTORY "/%s/" RECORD ": %m", task->vm);
+                return log_error_errno(r, "cannot read " STATE_DIRECTORY "/%s/" RECORD_CONSOLES ": %m", vm);
 
         r = switch_all(record, true);
         if (r < 0)
                 return r;
-        r = state_remove(state, RECORD);
-        return r < 0 ? log_error_errno(r, "cannot remove " STATE_DIRECTORY "/%s/" RECORD ": %m", task->vm) : 0;
-}
-
-int main(int argc, char **argv) {
-        return step_main(argc, argv, &(StepVerbs) { .start = start, .stop = stop });
+        r = state_remove(state, RECORD_CONSOLES);
+        return r < 0 ? log_error_errno(r, "cannot remove " STATE_DIRECTORY "/%s/" RECORD_CONSOLES ": %m", vm) : 0;
 }
