@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 
+#include "group.h"
+#include "holders.h"
 #include "log.h"
 #include "pci.h"
 #include "rom-card.h"
@@ -44,6 +46,17 @@ static bool is_shadowed(const char *address) {
         return begin >= SHADOW_BEGIN && begin < SHADOW_END;
 }
 
+/* A card may have one address decoder for its ROM and its memory: while one of them is shown, the other is not. */
+static int check_unused(const char *address) {
+        _cleanup_free_ char *who = NULL;
+
+        if (group_is_open(address) <= 0)
+                return 0;
+        (void) vfio_holders_describe(STRV_MAKE(address), &who);
+        return log_error_errno(EBUSY, "a VM has %s (%s), and reading its ROM could take its memory away from that: end the VM "
+                               "first.", address, who ?: "no process is seen to");
+}
+
 static int check(const char *address) {
         _cleanup_free_ char *rom = pci_path(address, "rom");
         int class;
@@ -62,7 +75,7 @@ static int check(const char *address) {
                 return log_error_errno(EBUSY, "%s is the GPU that this machine was booted with: in the place of its ROM "
                                        "the kernel shows what the firmware has left of that in memory. Boot with another "
                                        "GPU as the first one, or " ANOTHER_WAY ".", address);
-        return 0;
+        return check_unused(address);
 }
 
 static int log_write(const Card *card, const char *attribute, int r) {

@@ -66,6 +66,17 @@ def case_dump(pc):
         assert dump(pc) == rom, driver
 
 
+def case_card_of_a_vm(pc):
+    """A card that a VM has is left alone, and it is said who that is."""
+    give_to(pc, 'vfio-pci')
+    pc.sh('systemd-run --unit=guest --property=Type=exec bash -c "exec 3<>/dev/vfio/[0-9]*; exec sleep infinity"')
+    pc.wait_until('ls -l /proc/$(systemctl show -P MainPID guest)/fd | grep -q /dev/vfio/')
+    status, output = pc.run(f'vfio-gpuctl rom dump {SECOND} /run/card.rom')
+    assert status == 1, output
+    demand(output, f'a VM has {SECOND} (sleep (pid ', 'guest.service of root) on /dev/vfio/', 'end the VM first')
+    pc.sh(f'systemctl stop guest; vfio-gpuctl rom dump {SECOND} /run/card.rom')
+
+
 def case_boot_gpu(pc):
     """The GPU of the desktop, whose ROM the kernel has only what the firmware left of, is not dumped, but said what to do."""
     pc.config(ONE_VM)
@@ -95,4 +106,4 @@ def case_seabios(pc):
     host.is_as_before()
 
 
-case_dump.profile = 'rich'
+case_dump.profile = case_card_of_a_vm.profile = 'rich'
