@@ -6,7 +6,7 @@ is lost. tests/soak runs all of them, cases/faults.py a sample."""
 
 import hashlib
 
-from host import entry, Host, ONE_VM, states, step, VM
+from host import AUDIO, entry, GPU, Host, ONE_VM, states, step, VM
 
 PROGRAMS = 'swap', 'desktop', 'modules', 'bind'
 ERRORS = 'EBUSY', 'ENODEV', 'EINVAL', 'EPERM'
@@ -18,6 +18,13 @@ EFFECTS = 'write,sendmsg,mkdirat,mkdir,renameat,unlinkat,unlink,finit_module,del
 FAILING = {
     ('swap', 'start'): 'write', ('modules', 'start'): 'finit_module', ('bind', 'start'): 'write', ('bind', 'stop'): 'write',
 }
+
+# Others than the swap end with the bus, and are not started again by themselves.
+BUS = 'systemctl restart dbus.service; systemctl restart libvirtd.service systemd-machined.service'
+
+# The desktop has to find a GPU that came back.
+VANISH = f'for f in {GPU} {AUDIO}; do echo 1 >/sys/bus/pci/devices/$f/remove; done'
+REAPPEAR = 'echo 1 >/sys/bus/pci/rescan; udevadm settle; systemctl reset-failed lightdm.service; systemctl restart lightdm.service'
 
 # Runs a command, the first time with something going wrong in it and every other time as it is. The tracer is a grandchild
 # (-D), so that the program stays the main process of its unit.
@@ -37,11 +44,12 @@ BACK, RECOVERED, LOST = 'back', 'recover', 'lost'
 
 
 class Fault:
-    """One fault in one program of a swap: the number-th of the calls that it may strike."""
+    """One fault in one program of a swap: the number-th of the calls that it may strike, those before 'first' being the
+    dynamic loader's."""
 
-    def __init__(self, program, direction, kind, options, meanwhile=None, limit=None):
+    def __init__(self, program, direction, kind, options, meanwhile=None, limit=None, first=1, afterwards=None):
         self.program, self.direction, self.kind = program, direction, kind
-        self.options, self.meanwhile, self.limit = options, meanwhile, limit
+        self.options, self.meanwhile, self.limit, self.first, self.afterwards = options, meanwhile, limit, first, afterwards
 
     @property
     def row(self):
@@ -91,7 +99,18 @@ class Fault:
             return None
         if states(pc, entry(VM)) == ['active']:
             pc.run(f"systemctl stop '{entry(VM)}'", 120)
+        if self.afterwards:
+            pc.sh(self.afterwards)
+            renumber_groups(host)
         return verdict(pc, host)
+
+
+def renumber_groups(host):
+    """A function that was away may be in a group of another number."""
+    for function in GPU, AUDIO:
+        is_of_it = lambda line: line.startswith(f'{function}/iommu_group ')  # noqa: E731
+        host.state['pci'] = ([line for line in host.state['pci'] if not is_of_it(line)] +
+                             [line for line in host.pc.host_state()['pci'] if is_of_it(line)])
 
 
 def settle(pc):
@@ -120,6 +139,7 @@ def verdict(pc, host):
 def table():
     """Every fault of the table, in order of its rows and columns."""
     delayed = f'-e trace={EFFECTS} -e inject={EFFECTS}:delay_enter=4s:when=1'
+    slowed = f'-e trace={EFFECTS} -e inject={EFFECTS}:delay_enter=100ms'
     for program in PROGRAMS:
         for direction in 'start', 'stop':
             if (program, direction) == ('modules', 'stop'):
@@ -131,6 +151,10 @@ def table():
             yield Fault(program, direction, 'stop', delayed, f"systemctl stop '{entry(VM)}'")
             yield Fault(program, direction, 'start', delayed, f"systemctl start '{entry(VM)}'")
             yield Fault(program, direction, 'cancel', delayed, f"systemctl cancel $(systemctl list-jobs --no-legend | awk '/vfio-gpu/ {{print $1}}')")
+            yield Fault(program, direction, 'bus', slowed, BUS)
+            yield Fault(program, direction, 'logind', slowed, 'systemctl kill --signal=KILL systemd-logind.service')
+            yield Fault(program, direction, 'gpu-gone', slowed, VANISH, afterwards=REAPPEAR)
+            yield Fault(program, direction, 'memory', '-e trace=brk,mmap -e inject=brk,mmap:error=ENOMEM:when={}+', first=40)
             failing = FAILING.get((program, direction))
             for error in ERRORS if failing else ():
                 yield Fault(program, direction, error, f'-e trace={failing} -e inject={failing}:error={error}:when={{}}')
@@ -156,6 +180,10 @@ class Table:
 
     def add(self, fault, result):
         self.verdicts.setdefault((fault.row, fault.kind), []).append(result)
+
+    def merge(self, verdicts):
+        for cell, results in verdicts.items():
+            self.verdicts.setdefault(cell, []).extend(results)
 
     def text(self):
         columns = list(dict.fromkeys(fault.kind for fault in table()))

@@ -12,6 +12,11 @@ ONE_VM = DEVICES + f'[VM {VM}]\n'
 PATIENCE = 120
 
 
+# After so many swaps everything is loaded that ever is; how much more memory, in KiB, the service manager may have then.
+FEW = 5
+MEMORY_SPARE = 256
+
+
 class Host:
     """How the host was before a swap, and the demands that follow from it."""
 
@@ -61,6 +66,29 @@ class Host:
             if not differences:
                 return
             assert time.monotonic() < deadline, 'the host differs:\n' + '\n'.join(differences)
+
+
+def repeat(pc, count):
+    """Swaps there and back so often, and demands that nothing has grown since the first few."""
+    host = Host(pc)
+    for number in range(count):
+        host.start()
+        host.handed_over(picture=False)
+        host.stop()
+        if number == FEW:
+            before = footprint(pc)
+    host.is_back()
+    after = footprint(pc)
+    assert after['errors'] == before['errors'], pc.journal('--priority=err')
+    assert after['memory'] <= before['memory'] + MEMORY_SPARE, f'{before} has become {after}'
+
+
+def footprint(pc):
+    """The service manager's memory in KiB, and the number of errors in the journal."""
+    memory, errors = pc.sh('''
+        awk '/^VmRSS/ { print $2 }' /proc/1/status
+        journalctl -q -b --priority=err | wc -l''').split()
+    return {'memory': int(memory), 'errors': int(errors)}
 
 
 def entry(vm):

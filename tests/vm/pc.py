@@ -160,6 +160,13 @@ class PC:
     def qmp(self, command, **arguments):
         return self.machine.qmp(command, **arguments)
 
+    def wait_status(self, status, timeout=60):
+        """Until QEMU says so of the machine: "running", "suspended", "shutdown"."""
+        deadline = time.monotonic() + timeout
+        while (now := self.qmp('query-status')['status']) != status:
+            assert time.monotonic() < deadline, f'the machine is {now}, and not {status}'
+            time.sleep(0.1)
+
     def journal(self, *arguments):
         return self.run('journalctl --no-pager -o short-monotonic -b ' + shlex.join(arguments))[1]
 
