@@ -22,9 +22,14 @@ FAILING = {
 # Others than the swap end with the bus, and are not started again by themselves.
 BUS = 'systemctl restart dbus.service; systemctl restart libvirtd.service systemd-machined.service'
 
-# The desktop has to find a GPU that came back.
+# A desktop that still has the GPU open that was there before would keep its name from the one that came back.
 VANISH = f'for f in {GPU} {AUDIO}; do echo 1 >/sys/bus/pci/devices/$f/remove; done'
-REAPPEAR = 'echo 1 >/sys/bus/pci/rescan; udevadm settle; systemctl reset-failed lightdm.service; systemctl restart lightdm.service'
+REAPPEAR = '''
+    systemctl stop lightdm.service
+    echo 1 >/sys/bus/pci/rescan
+    udevadm settle
+    systemctl reset-failed lightdm.service
+    systemctl start lightdm.service'''
 
 # Runs a command, the first time with something going wrong in it and every other time as it is. The tracer is a grandchild
 # (-D), so that the program stays the main process of its unit.
