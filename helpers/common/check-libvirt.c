@@ -1,28 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "check-part.h"
-#include "hostdev.h"
+#include "domain.h"
 #include "pci.h"
 #include "root.h"
 #include "strv.h"
 
 #define DOMAIN_MAX (1024 * 1024)
 
-static bool is_in_domain(const Hostdev *hostdevs, const char *address) {
-        for (; hostdevs->address; hostdevs++)
-                if (streq(hostdevs->address, address))
-                        return true;
-        return false;
-}
-
 /* Harmless as such, but then there was no need to take it from the host. */
-static int check_unused(CheckContext *c, const char *file, const Hostdev *hostdevs) {
+static int check_unused(CheckContext *c, const char *file, const Domain *domain) {
         _cleanup_strv_free_ char **unused = NULL;
         _cleanup_free_ char *joined = NULL;
         int r = 0;
 
         for (char *const *f = c->check->functions; r >= 0 && f && *f; f++)
-                if (!is_in_domain(hostdevs, *f))
+                if (!domain_find_hostdev(domain, *f))
                         r = strv_extend(&unused, *f);
         if (r < 0 || !unused)
                 return r;
@@ -54,13 +47,13 @@ static int check_other(CheckContext *c, const Hostdev *hostdev) {
 }
 
 static int check_domain(CheckContext *c, const char *file) {
-        _cleanup_hostdevs_free_ Hostdev *hostdevs = NULL;
+        _cleanup_domain_ Domain domain = { 0 };
         _cleanup_free_ char *xml = NULL;
         int r;
 
         r = read_text_file(file, DOMAIN_MAX, &xml);
         if (r >= 0)
-                r = hostdevs_parse(xml, &hostdevs);
+                r = domain_parse(xml, &domain);
         if (r == -ENOMEM || r == -EACCES) /* only root's to read */
                 return r == -ENOMEM ? r : 0;
         if (r < 0)
@@ -69,8 +62,8 @@ static int check_domain(CheckContext *c, const char *file) {
                                     "than those that are handed over: see whether 'virsh edit' still accepts it",
                                     c->check->vm_name, file, strerror(-r));
 
-        r = check_unused(c, file, hostdevs);
-        for (const Hostdev *h = hostdevs; r >= 0 && h->address; h++)
+        r = check_unused(c, file, &domain);
+        for (const Hostdev *h = domain.hostdevs; r >= 0 && h->address; h++)
                 if (!strv_contains(c->check->functions, h->address))
                         r = check_other(c, h);
         return r;

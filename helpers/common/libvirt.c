@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "hostdev.h"
+#include "domain.h"
 #include "libvirt.h"
 #include "root.h"
 #include "strv.h"
@@ -11,20 +11,16 @@
 
 /* What cannot be read, or has just been removed, names none of the functions. */
 static int has_function(const char *file, char *const *functions) {
-        _cleanup_hostdevs_free_ Hostdev *hostdevs = NULL;
+        _cleanup_domain_ Domain domain = { 0 };
         _cleanup_free_ char *xml = NULL;
         int r;
 
         r = read_text_file(file, STATUS_MAX, &xml);
         if (r >= 0)
-                r = hostdevs_parse(xml, &hostdevs);
+                r = domain_parse(xml, &domain);
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
-
-        for (const Hostdev *h = hostdevs; h->address; h++)
-                if (strv_contains(functions, h->address))
-                        return 1;
-        return 0;
+        return domain_has_any(&domain, functions);
 }
 
 int libvirt_find_domain(char *const *functions, char **ret_file) {
