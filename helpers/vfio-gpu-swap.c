@@ -46,7 +46,8 @@ static int report_findings(const Findings *findings) {
         size_t n = findings_count(findings, SEVERITY_ERROR), first = 0;
 
         for (size_t i = 0; i < findings->n; i++)
-                report_finding(&findings->list[i]);
+                if (findings->list[i].info->severity != SEVERITY_HINT)
+                        report_finding(&findings->list[i]);
         if (n == 0)
                 return 0;
 

@@ -156,30 +156,45 @@ static void agree(const Plan *plan) {
                 (void) printf("VM %s can be swapped for.\n", plan->vm);
 }
 
+static void print_finding(const Finding *finding) {
+        switch (finding->info->severity) {
+        case SEVERITY_ERROR:
+                log_error("%s.", finding->sentence);
+                break;
+        case SEVERITY_WARNING:
+                log_warning("warning: %s.", finding->sentence);
+                break;
+        case SEVERITY_HINT:
+                log_info("hint: %s.", finding->sentence);
+        }
+}
+
 static void print_text(const Plan *plan, const Findings *findings) {
         for (size_t i = 0; i < findings->n; i++)
-                if (findings->list[i].info->severity == SEVERITY_ERROR)
-                        log_error("%s.", findings->list[i].sentence);
-                else
-                        log_warning("warning: %s.", findings->list[i].sentence);
+                print_finding(&findings->list[i]);
         if (findings_count(findings, SEVERITY_ERROR) == 0)
                 agree(plan);
 }
 
 static void print_json(const Plan *plan, const Findings *findings) {
+        static const char *const severities[] = {
+                [SEVERITY_ERROR] = "error",
+                [SEVERITY_WARNING] = "warning",
+                [SEVERITY_HINT] = "hint",
+        };
         Json j = { .f = stdout };
 
         json_begin(&j, NULL, '{');
         json_string(&j, "vm", plan->vm);
         json_string(&j, "verdict", findings_count(findings, SEVERITY_ERROR) > 0 ? "refused" :
-                    findings->n > 0 ? "warnings" : "ok");
+                    findings_count(findings, SEVERITY_WARNING) > 0 ? "warnings" : "ok");
         json_begin(&j, "findings", '[');
         for (size_t i = 0; i < findings->n; i++) {
                 const Finding *finding = &findings->list[i];
 
                 json_begin(&j, NULL, '{');
                 json_string(&j, "id", finding->info->id);
-                json_string(&j, "severity", finding->info->severity == SEVERITY_ERROR ? "error" : "warning");
+                json_string(&j, "severity", severities[finding->info->severity]);
                 json_string(&j, "object", finding->object);
                 json_string(&j, "message", finding->sentence);
                 json_end(&j, '}');

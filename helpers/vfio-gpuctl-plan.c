@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "log.h"
-#include "plan.h"
 #include "strv.h"
+#include "vfio-gpuctl-plan.h"
 #include "vfio-gpuctl.h"
 
 /* Prints words behind a label, nothing for none. */
@@ -67,23 +67,31 @@ static int plan_one(const Config *config, const Vm *vm) {
         return r < 0 ? r : !plan.problems;
 }
 
-int verb_plan(int argc, char *argv[]) {
+static int plan_one_xml(const Config *config, const Vm *vm) {
+        _cleanup_plan_ Plan plan = { 0 };
+
+        if (plan_make(config, vm, &plan) < 0)
+                return log_oom();
+        STRV_FOREACH(problem, plan.problems)
+                log_error("%s.", *problem);
+        return plan.problems ? -EINVAL : plan_print_xml(&plan);
+}
+
+static int plan(const char *name, bool xml) {
         _cleanup_config_free_ Config *config = NULL;
         const Vm *vm = NULL;
         bool refused = false;
 
-        if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
-                log_error("expected: plan [VM]");
-                return EXIT_USAGE;
-        }
         if (config_load(&config) < 0)
                 return log_oom(), EXIT_REFUSED;
 
-        if (argc == 2) {
-                vm = find_vm(config, argv[1]);
+        if (name) {
+                vm = find_vm(config, name);
                 if (!vm)
                         return EXIT_REFUSED;
         }
+        if (xml)
+                return plan_one_xml(config, vm) < 0 ? EXIT_REFUSED : EXIT_SUCCESS;
 
         for (size_t i = 0; i < config->n_vms; i++) {
                 int r = !vm || vm == config->vms[i] ? plan_one(config, config->vms[i]) : 1;
@@ -93,4 +101,22 @@ int verb_plan(int argc, char *argv[]) {
                 refused = refused || r == 0;
         }
         return refused || (!vm && config->has_errors) ? EXIT_REFUSED : EXIT_SUCCESS;
+}
+
+int verb_plan(int argc, char *argv[]) {
+        const char *name = NULL;
+        bool xml = false;
+
+        for (int i = 1; i < argc; i++)
+                if (streq(argv[i], "--xml"))
+                        xml = true;
+                else if (argv[i][0] != '-' && !name)
+                        name = argv[i];
+                else
+                        argc = 0;
+        if (argc == 0 || (xml && !name)) {
+                log_error("expected: plan [VM], or plan VM --xml");
+                return EXIT_USAGE;
+        }
+        return plan(name, xml);
 }

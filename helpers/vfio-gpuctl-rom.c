@@ -12,6 +12,7 @@
 #include "strv.h"
 #include "vfio-gpuctl-rom.h"
 #include "vfio-gpuctl.h"
+#include "xml.h"
 
 typedef struct Options {
         const char *words[2];
@@ -104,35 +105,18 @@ static char *absolute_path(const char *path) {
         return absolute;
 }
 
-static void print_xml(const char *s) {
-        for (; *s; s++)
-                switch (*s) {
-                case '&':
-                        (void) fputs("&amp;", stdout);
-                        break;
-                case '<':
-                        (void) fputs("&lt;", stdout);
-                        break;
-                case '\'':
-                        (void) fputs("&apos;", stdout);
-                        break;
-                default:
-                        (void) putchar(*s);
-                }
-}
-
 /* What was done, what is left to be done by hand, and what is in the way of it. */
 static int tell(const Rom *rom, const char *name, const char *path) {
         _cleanup_strv_free_ char **sentences = NULL;
         _cleanup_free_ char *absolute = absolute_path(path);
 
-        if (!absolute || rom_place_check(absolute, &sentences) < 0)
+        if (!absolute || rom_place_check("", absolute, &sentences) < 0)
                 return log_oom();
         STRV_FOREACH(sentence, sentences)
                 log_warning("warning: %s.", *sentence);
         (void) printf("%s: %zu bytes, from 0x%zx to 0x%zx of %s\n", absolute, rom->end - rom->start, rom->start, rom->end, name);
         (void) printf("In the GPU function's <hostdev> of the VM:\n  <rom file='");
-        print_xml(absolute);
+        xml_print(absolute);
         (void) printf("'/>\n");
         return fflush(stdout) != 0 ? log_error_errno(errno, "cannot write to standard output: %m.") : 0;
 }

@@ -12,7 +12,7 @@ static const struct {
         const char *help;
 } verbs[] = {
         { "check", verb_check, "check VM [--json] Find out whether a swap can be made" },
-        { "plan", verb_plan, "plan [VM]         Show what a swap does, step by step" },
+        { "plan", verb_plan, "plan [VM] [--xml] Show what a swap does, step by step, or the host devices for libvirt" },
         { "status", verb_status, "status [VM]       Show where each swap stands, and who has the GPU" },
         { "test", verb_test, "test VM --for=S   Swap, and give the GPU back after S seconds whatever happens" },
         { "recover", verb_recover, "recover [VM]      Give the GPU back to the host, whatever is left of a swap" },

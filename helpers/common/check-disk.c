@@ -160,10 +160,10 @@ static int add_in_use(CheckContext *c, const char *address, char *const *disks, 
         return !which || !printable ? -ENOMEM :
                 findings_add(c->findings, FINDING_DISK_IN_USE, address,
                              "%s has a disk that the host uses (%s: %s) and would lose from one moment to the next: unmount it and "
-                             "stop what else uses it, or take the function out of Devices=", address, which, printable);
+                             "stop what else uses it, or leave the function to the host", address, which, printable);
 }
 
-static int check_disks_of(CheckContext *c, const char *address) {
+int check_disks_of(CheckContext *c, const char *address) {
         _cleanup_strv_free_ char **disks = NULL, **names = NULL, **uses = NULL;
         int r;
 

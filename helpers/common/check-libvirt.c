@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "check-part.h"
-#include "domain.h"
 #include "pci.h"
 #include "root.h"
 #include "strv.h"
-
-#define DOMAIN_MAX (1024 * 1024)
 
 /* Harmless as such, but then there was no need to take it from the host. */
 static int check_unused(CheckContext *c, const char *file, const Domain *domain) {
@@ -24,8 +21,21 @@ static int check_unused(CheckContext *c, const char *file, const Domain *domain)
         return !joined ? -ENOMEM :
                 findings_add(c->findings, FINDING_LIBVIRT_UNUSED, file,
                              "%s is handed over, but libvirt's domain '%s' has no host device for it (%s): add one "
-                             "('virsh edit', or \"Add Hardware\" of virt-manager), or take it out of Devices=", joined,
-                             c->check->vm_name, file);
+                             "('vfio-gpuctl plan \"%s\" --xml' prints it for 'virsh edit'), or take it out of "
+                             "Devices=", joined, c->check->vm_name, file, c->check->vm_name);
+}
+
+/* It does so after the swap, without a look at who uses the function. */
+static int check_taken(CheckContext *c, const char *address, const char *driver) {
+        int r;
+
+        r = findings_add(c->findings, FINDING_LIBVIRT_TAKES, address,
+                         "libvirt's domain '%s' has %s with managed='yes', and it is not handed over: libvirt itself "
+                         "takes it from driver %s when the VM starts, whoever uses it, and gives it back; in "
+                         "Devices= it is part of the swap", c->check->vm_name, address, driver);
+        if (r >= 0)
+                r = check_disks_of(c, address);
+        return r < 0 ? r : check_networks_of(c, address);
 }
 
 /* What libvirt takes from its driver by itself is its own business, graphics apart: a desktop may use it. */
@@ -35,25 +45,67 @@ static int check_other(CheckContext *c, const Hostdev *hostdev) {
 
         if (class == -ENOENT)
                 return findings_add(c->findings, FINDING_LIBVIRT_OTHER, hostdev->address,
-                                    "libvirt's domain '%s' has %s, which is not on the PCI bus, so the VM cannot start: "
-                                    "correct it with 'virsh edit'", c->check->vm_name, hostdev->address);
+                                    "libvirt's domain '%s' has %s, which is not on the PCI bus, so the VM cannot "
+                                    "start: correct it with 'virsh edit'", c->check->vm_name, hostdev->address);
         r = class < 0 ? class : pci_read_link(hostdev->address, "driver", &driver);
-        if (r < 0 || (r > 0 && streq(driver, VFIO_DRIVER)) || (hostdev->managed && !pci_class_is_display(class)))
+        if (r < 0 || (r > 0 && streq(driver, VFIO_DRIVER)))
                 return r;
+        if (hostdev->managed && !pci_class_is_display(class))
+                return driver ? check_taken(c, hostdev->address, driver) : 0;
         return findings_add(c->findings, FINDING_LIBVIRT_OTHER, hostdev->address,
-                            "libvirt's domain '%s' has %s, which is not handed over and is on driver %s, so the VM would not "
-                            "start or would take it from a program that uses it: add it to Devices=, or take it out with "
-                            "'virsh edit'", c->check->vm_name, hostdev->address, driver ?: "(none)");
+                            "libvirt's domain '%s' has %s, which is not handed over and is on driver %s, so the VM "
+                            "would not start or would take it from a program that uses it: add it to Devices=, or "
+                            "take it out with 'virsh edit'", c->check->vm_name, hostdev->address, driver ?: "(none)");
+}
+
+static bool has_graphics_card(const Domain *domain) {
+        for (const Hostdev *h = domain->hostdevs; h->address; h++) {
+                int class = pci_class(h->address);
+
+                if (class >= 0 && pci_class_is_display(class))
+                        return true;
+        }
+        return false;
+}
+
+/* What the screen shows before the guest has its driver. A guest can well do without that. */
+static int check_first_picture(CheckContext *c, const char *file, const Domain *domain) {
+        int r = 0;
+
+        if (!has_graphics_card(domain))
+                return 0;
+        if (domain->video)
+                r = findings_add(c->findings, FINDING_DISPLAY_EMULATED, file,
+                                 "libvirt's domain '%s' also has an emulated graphics card (<video>, model %s), "
+                                 "which the guest's firmware may take for its first screen, so the real one can stay "
+                                 "dark until the guest uses it: \"<video><model type='none'/></video>\" leaves the "
+                                 "guest the real one alone", c->check->vm_name, domain->video);
+        if (r < 0 || domain->firmware != FIRMWARE_BIOS)
+                return r;
+        return findings_add(c->findings, FINDING_FIRMWARE_BIOS, file,
+                            "libvirt's domain '%s' has a BIOS and not UEFI (<os firmware='efi'>): it draws its first "
+                            "pictures with VGA registers, which libvirt does not give a VM with the card, so the "
+                            "screen can stay dark until the guest's own driver starts; UEFI, for which the guest has "
+                            "to be installed, does without them", c->check->vm_name);
+}
+
+static int check_hostdevs(CheckContext *c, const Domain *domain) {
+        int r = 0;
+
+        for (const Hostdev *h = domain->hostdevs; r >= 0 && h->address; h++) {
+                if (!strv_contains(c->check->functions, h->address))
+                        r = check_other(c, h);
+                if (r >= 0)
+                        r = check_rom(c, domain, h);
+        }
+        return r;
 }
 
 static int check_domain(CheckContext *c, const char *file) {
         _cleanup_domain_ Domain domain = { 0 };
-        _cleanup_free_ char *xml = NULL;
         int r;
 
-        r = read_text_file(file, DOMAIN_MAX, &xml);
-        if (r >= 0)
-                r = domain_parse(xml, &domain);
+        r = domain_read(file, &domain);
         if (r == -ENOMEM || r == -EACCES) /* only root's to read */
                 return r == -ENOMEM ? r : 0;
         if (r < 0)
@@ -63,14 +115,13 @@ static int check_domain(CheckContext *c, const char *file) {
                                     c->check->vm_name, file, strerror(-r));
 
         r = check_unused(c, file, &domain);
-        for (const Hostdev *h = domain.hostdevs; r >= 0 && h->address; h++)
-                if (!strv_contains(c->check->functions, h->address))
-                        r = check_other(c, h);
-        return r;
+        if (r >= 0)
+                r = check_hostdevs(c, &domain);
+        return r < 0 ? r : check_first_picture(c, file, &domain);
 }
 
 int check_libvirt(CheckContext *c) {
-        _cleanup_free_ char *file = root_path("/etc/libvirt/qemu/%s.xml", c->check->vm_name);
+        _cleanup_free_ char *file = domain_file(c->check->vm_name);
         int r;
 
         if (!file)

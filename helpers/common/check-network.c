@@ -19,20 +19,25 @@ static int check_network(CheckContext *c, const char *address, const char *inter
                 return 0;
         return findings_add(c->findings, FINDING_NETWORK_UP, address,
                             "network interface %s of %s is up: what is connected over it, an ssh login for example, is cut "
-                            "off until the VM ends; take the function out of Devices= if the host needs it", interface,
+                            "off until the VM ends; leave the function to the host if it needs it", interface,
                             address);
+}
+
+int check_networks_of(CheckContext *c, const char *address) {
+        _cleanup_strv_free_ char **interfaces = NULL;
+        int r;
+
+        r = pci_class_devices(address, "net", &interfaces);
+        STRV_FOREACH(interface, interfaces)
+                if (r >= 0)
+                        r = check_network(c, address, *interface);
+        return r;
 }
 
 int check_networks(CheckContext *c) {
         int r = 0;
 
-        for (const Function *f = c->functions; r >= 0 && f->address; f++) {
-                _cleanup_strv_free_ char **interfaces = NULL;
-
-                r = pci_class_devices(f->address, "net", &interfaces);
-                STRV_FOREACH(interface, interfaces)
-                        if (r >= 0)
-                                r = check_network(c, f->address, *interface);
-        }
+        for (const Function *f = c->functions; r >= 0 && f->address; f++)
+                r = check_networks_of(c, f->address);
         return r;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "check.h"
+#include "domain.h"
 #include "function.h"
 
 /* The parts of check_run(). Each adds what it finds, and returns 0 or a negative errno. */
@@ -27,14 +28,18 @@ int check_groups(CheckContext *c);
 /* The kernel's modules: those to load, and those to unload. */
 int check_modules(CheckContext *c);
 
-/* What the host would lose with them: disks and network interfaces. */
+/* What the host would lose with them: disks and network interfaces; and with one that is not among them. */
 int check_disks(CheckContext *c);
+int check_disks_of(CheckContext *c, const char *address);
 int check_networks(CheckContext *c);
+int check_networks_of(CheckContext *c, const char *address);
 
 /* The units to stop and to start, and who asks to leave the desktop alone. */
 int check_units(CheckContext *c);
 int check_inhibitors(CheckContext *c);
 
-/* libvirt's definition of the VM and, if there is one, its hook, which is not among the parts itself. */
+/* libvirt's definition of the VM and, if there is one, what is not among the parts itself: the ROM file of one of its
+ * host devices, and the hook. */
 int check_libvirt(CheckContext *c);
+int check_rom(CheckContext *c, const Domain *domain, const Hostdev *hostdev);
 int check_hook(CheckContext *c);

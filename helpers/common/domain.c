@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "domain.h"
-#include "strv.h"
+#include "root.h"
 #include "xml.h"
 
 /* In the file that libvirt keeps while a domain runs, the domain is not the outermost element. */
 #define IS_AT(element, place) (xml_is_at(element, "domain/" place) || xml_is_at(element, "domstatus/domain/" place))
+
+#define FILE_MAX (1024 * 1024)
 
 typedef struct Reader {
         Domain domain;
@@ -51,8 +53,8 @@ static int attribute_is(const XmlElement *element, const char *name, const char 
         return r > 0 ? streq(value, expected) : r;
 }
 
-/* Reads an attribute as libvirt does: hexadecimal with 0x before it, else decimal. Returns 1, 0 if there is none, or a negative
- * errno. */
+/* Reads an attribute as libvirt does: hexadecimal with 0x before it, else decimal. Returns 1, 0 if there is none, or
+ * a negative errno. */
 static int get_number(const XmlElement *element, const char *name, unsigned long max, unsigned long *ret) {
         _cleanup_free_ char *value = NULL;
         unsigned long number;
@@ -240,4 +242,16 @@ int domain_parse(const char *xml, Domain *ret) {
 
         *ret = reader.domain;
         return 0;
+}
+
+int domain_read(const char *file, Domain *ret) {
+        _cleanup_free_ char *xml = NULL;
+        int r;
+
+        r = read_text_file(file, FILE_MAX, &xml);
+        return r < 0 ? r : domain_parse(xml, ret);
+}
+
+char *domain_file(const char *vm) {
+        return root_path("/etc/libvirt/qemu/%s.xml", vm);
 }

@@ -27,9 +27,15 @@ typedef struct Domain {
         unsigned long n_controllers; /* of PCI buses; the numbers of these are below that */
 } Domain;
 
-/* Reads a domain's XML as libvirt writes it to its files, that of a running one included. Returns 0 with a domain that ends with
- * domain_done(), -EBADMSG for what is no such XML, or -ENOMEM. */
+/* Reads a domain's XML as libvirt writes it to its files, that of a running one included. Returns 0 with a domain
+ * that ends with domain_done(), -EBADMSG for what is no such XML, or -ENOMEM. */
 int domain_parse(const char *xml, Domain *ret);
+
+/* The same of a file. Returns also -EFBIG for more than 1 MiB, or what open() and read() give. */
+int domain_read(const char *file, Domain *ret);
+
+/* Returns the path of the file with libvirt's definition of a VM, to be freed, or NULL without memory. */
+char *domain_file(const char *vm);
 
 /* Frees what is in there. */
 void domain_done(Domain *domain);

@@ -25,6 +25,7 @@ const FindingInfo finding_table[FINDING_MAX] = {
         [FINDING_UNIT_CANNOT_START] = { "unit-cannot-start", SEVERITY_ERROR, OBJECT_UNIT },
         [FINDING_INHIBITED] = { "inhibited", SEVERITY_ERROR, OBJECT_OTHER },
         [FINDING_LIBVIRT_OTHER] = { "libvirt-other", SEVERITY_ERROR, OBJECT_FUNCTION },
+        [FINDING_ROM_MISSING] = { "rom-missing", SEVERITY_ERROR, OBJECT_OTHER },
         [FINDING_STATE_LEFT] = { "state-left", SEVERITY_WARNING, OBJECT_OTHER },
         [FINDING_ALREADY_VFIO] = { "already-vfio", SEVERITY_WARNING, OBJECT_FUNCTION },
         [FINDING_OVERRIDE_LEFT] = { "override-left", SEVERITY_WARNING, OBJECT_FUNCTION },
@@ -32,9 +33,14 @@ const FindingInfo finding_table[FINDING_MAX] = {
         [FINDING_UNIT_CANNOT_RETURN] = { "unit-cannot-return", SEVERITY_WARNING, OBJECT_UNIT },
         [FINDING_LIBVIRT_UNUSED] = { "libvirt-unused", SEVERITY_WARNING, OBJECT_OTHER },
         [FINDING_LIBVIRT_UNREADABLE] = { "libvirt-unreadable", SEVERITY_WARNING, OBJECT_OTHER },
+        [FINDING_ROM_UNREADABLE] = { "rom-unreadable", SEVERITY_WARNING, OBJECT_OTHER },
+        [FINDING_ROM_NOT_RUN] = { "rom-not-run", SEVERITY_WARNING, OBJECT_OTHER },
         [FINDING_HOOK_DISABLED] = { "hook-disabled", SEVERITY_WARNING, OBJECT_OTHER },
         [FINDING_HOOK_SELINUX] = { "hook-selinux", SEVERITY_WARNING, OBJECT_OTHER },
         [FINDING_HOOK_APPARMOR] = { "hook-apparmor", SEVERITY_WARNING, OBJECT_OTHER },
+        [FINDING_LIBVIRT_TAKES] = { "libvirt-takes", SEVERITY_HINT, OBJECT_FUNCTION },
+        [FINDING_DISPLAY_EMULATED] = { "display-emulated", SEVERITY_HINT, OBJECT_OTHER },
+        [FINDING_FIRMWARE_BIOS] = { "firmware-bios", SEVERITY_HINT, OBJECT_OTHER },
 };
 
 static void finding_done(Finding *finding) {

@@ -8,6 +8,7 @@
 typedef enum Severity {
         SEVERITY_ERROR,   /* refuses the swap */
         SEVERITY_WARNING, /* is said, and the swap goes on */
+        SEVERITY_HINT,    /* is said by those who ask, not at each swap: it may well be meant */
 } Severity;
 
 /* What the object of a finding is, if the journal has a field for it. */
@@ -40,6 +41,7 @@ typedef enum FindingType {
         FINDING_UNIT_CANNOT_START,
         FINDING_INHIBITED,
         FINDING_LIBVIRT_OTHER,
+        FINDING_ROM_MISSING,
         FINDING_STATE_LEFT,
         FINDING_ALREADY_VFIO,
         FINDING_OVERRIDE_LEFT,
@@ -47,9 +49,14 @@ typedef enum FindingType {
         FINDING_UNIT_CANNOT_RETURN,
         FINDING_LIBVIRT_UNUSED,
         FINDING_LIBVIRT_UNREADABLE,
+        FINDING_ROM_UNREADABLE,
+        FINDING_ROM_NOT_RUN,
         FINDING_HOOK_DISABLED,
         FINDING_HOOK_SELINUX,
         FINDING_HOOK_APPARMOR,
+        FINDING_LIBVIRT_TAKES,
+        FINDING_DISPLAY_EMULATED,
+        FINDING_FIRMWARE_BIOS,
         FINDING_MAX,
 } FindingType;
 

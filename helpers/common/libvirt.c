@@ -7,17 +7,13 @@
 
 /* A file for each running domain, written and removed by the daemon: qemuProcessStop(). */
 #define STATUS_DIRECTORY "/run/libvirt/qemu"
-#define STATUS_MAX (1024 * 1024)
 
 /* What cannot be read, or has just been removed, names none of the functions. */
 static int has_function(const char *file, char *const *functions) {
         _cleanup_domain_ Domain domain = { 0 };
-        _cleanup_free_ char *xml = NULL;
         int r;
 
-        r = read_text_file(file, STATUS_MAX, &xml);
-        if (r >= 0)
-                r = domain_parse(xml, &domain);
+        r = domain_read(file, &domain);
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
         return domain_has_any(&domain, functions);

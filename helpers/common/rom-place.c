@@ -18,24 +18,29 @@
 
 #define LABEL_MAX 256
 
-/* Somebody who is neither the owner nor in the group can be let in by a list. */
-static bool is_closed(const char *directory) {
-        struct stat st;
-
-        return stat(directory, &st) >= 0 && !(st.st_mode & S_IXOTH) &&
-                getxattr(directory, "system.posix_acl_access", NULL, 0) < 0;
+/* Returns whether somebody who is neither the owner nor in the group is let in, which can also be by a list. */
+static bool lets_in(const char *path, mode_t mode, struct stat *ret) {
+        return stat(path, ret) < 0 || (ret->st_mode & mode) || getxattr(path, "system.posix_acl_access", NULL, 0) >= 0;
 }
 
-static int check_modes(const char *path, char ***sentences) {
-        _cleanup_free_ char *directory = strdup(path);
+/* Whoever gave it to a group, other than root's, has thought of QEMU's. */
+static int check_mode(const char *file, const char *path, char ***sentences) {
+        struct stat st;
 
-        if (!directory)
-                return -ENOMEM;
-        for (char *slash; (slash = strrchr(directory, '/')) && slash > directory;) {
+        if (lets_in(file, S_IROTH, &st) || ((st.st_mode & S_IRGRP) && st.st_gid != 0))
+                return 0;
+        return strv_extendf(sentences, "QEMU runs as a user who may not read it (mode %04o), if it does not run as "
+                            "root: 'chmod 0644 %s'", st.st_mode & 07777, path);
+}
+
+static int check_directories(char *file, size_t above, char ***sentences) {
+        struct stat st;
+
+        for (char *slash; (slash = strrchr(file + above, '/')) && slash > file + above;) {
                 *slash = 0;
-                if (is_closed(directory))
-                        return strv_extendf(sentences, "QEMU runs as a user who may not enter %s, if it does not run as root: "
-                                            "put the file into " GOOD_PLACE, directory);
+                if (!lets_in(file, S_IXOTH, &st))
+                        return strv_extendf(sentences, "QEMU runs as a user who may not enter %s, if it does not run "
+                                            "as root: put the file into " GOOD_PLACE, file + above);
         }
         return 0;
 }
@@ -137,13 +142,13 @@ static bool is_readable_type(const char *type) {
         return strv_contains(STRV_MAKE("usr_t", "virt_image_t", "virt_content_t", "svirt_image_t"), type);
 }
 
-static int check_selinux(const char *path, char ***sentences) {
+static int check_selinux(const char *file, char ***sentences) {
         _cleanup_strv_free_ char **fields = NULL;
         char label[LABEL_MAX];
         ssize_t n;
         int r;
 
-        n = selinux_is_enforcing() ? getxattr(path, "security.selinux", label, sizeof(label) - 1) : -1;
+        n = selinux_is_enforcing() ? getxattr(file, "security.selinux", label, sizeof(label) - 1) : -1;
         if (n < 0)
                 return 0;
         label[n] = 0;
@@ -154,15 +159,22 @@ static int check_selinux(const char *path, char ***sentences) {
                             "'restorecon' on it, or give it type virt_image_t with 'semanage fcontext'", fields[2]);
 }
 
-int rom_place_check(const char *path, char ***ret) {
+int rom_place_check(const char *root, const char *path, char ***ret) {
         _cleanup_strv_free_ char **sentences = NULL;
+        _cleanup_free_ char *file = NULL;
         int r;
 
-        r = check_modes(path, &sentences);
+        if (asprintf(&file, "%s%s", root, path) < 0) {
+                file = NULL;
+                return -ENOMEM;
+        }
+        r = check_mode(file, path, &sentences);
         if (r >= 0)
                 r = check_apparmor(path, &sentences);
         if (r >= 0)
-                r = check_selinux(path, &sentences);
+                r = check_selinux(file, &sentences);
+        if (r >= 0)
+                r = check_directories(file, strlen(root), &sentences);
         if (r < 0)
                 return r;
 

@@ -4,6 +4,11 @@
 
 #define BLANKS " \t\r\n"
 
+static const struct {
+        const char *name;
+        char c;
+} entities[] = { { "amp", '&' }, { "lt", '<' }, { "gt", '>' }, { "quot", '"' }, { "apos", '\'' } };
+
 typedef struct Reader {
         XmlHandler handler;
         void *userdata;
@@ -64,20 +69,16 @@ static char *put_character(char *p, unsigned long c) {
         return p;
 }
 
-/* Writes what "&amp;" or "&#38;", without its first and last character, stands for. Returns what follows it, or NULL. */
+/* Writes what "&amp;" or "&#38;" stands for, given what is between '&' and ';'. Returns what follows it, or NULL. */
 static char *put_reference(char *p, const XmlText *name) {
-        static const struct {
-                const char *name;
-                char c;
-        } known[] = { { "amp", '&' }, { "lt", '<' }, { "gt", '>' }, { "quot", '"' }, { "apos", '\'' } };
         bool hexadecimal = name->n > 1 && name->s[1] == 'x';
         const char *digits = name->s + 1 + hexadecimal;
         char *end;
         unsigned long c;
 
-        for (size_t i = 0; i < ELEMENTSOF(known); i++)
-                if (text_is(name, known[i].name, strlen(known[i].name))) {
-                        *p++ = known[i].c;
+        for (size_t i = 0; i < ELEMENTSOF(entities); i++)
+                if (text_is(name, entities[i].name, strlen(entities[i].name))) {
+                        *p++ = entities[i].c;
                         return p;
                 }
         if (*name->s != '#' || strspn(digits, hexadecimal ? "0123456789abcdefABCDEF" : "0123456789") == 0)
@@ -138,9 +139,10 @@ static int tell(Reader *reader, const XmlText *attributes) {
 }
 
 static int end_element(Reader *reader, const XmlText *name) {
+        const XmlText *begun = reader->depth > 0 ? &reader->names[reader->depth - 1] : NULL;
         int r;
 
-        if (reader->depth == 0 || !text_is(name, reader->names[reader->depth - 1].s, reader->names[reader->depth - 1].n))
+        if (!begun || !text_is(name, begun->s, begun->n))
                 return -EBADMSG;
         r = tell(reader, NULL);
         reader->depth--;
@@ -216,4 +218,19 @@ int xml_read(const char *xml, XmlHandler handler, void *userdata) {
         while (r >= 0 && (xml = strchr(xml, '<')))
                 r = read_markup(&reader, xml, &xml);
         return r >= 0 && reader.depth > 0 ? -EBADMSG : r;
+}
+
+void xml_print(const char *value) {
+        for (; *value; value++) {
+                size_t i = 0;
+
+                while (i < ELEMENTSOF(entities) && entities[i].c != *value)
+                        i++;
+                if (i < ELEMENTSOF(entities))
+                        (void) printf("&%s;", entities[i].name);
+                else if ((unsigned char) *value < ' ')
+                        (void) printf("&#%d;", *value);
+                else
+                        (void) putchar(*value);
+        }
 }

@@ -38,7 +38,7 @@ static void make_directories(void) {
 static bool says(const char *path, const char *what) {
         _cleanup_strv_free_ char **sentences = NULL;
 
-        if (rom_place_check(path, &sentences) < 0)
+        if (rom_place_check("", path, &sentences) < 0)
                 return false;
         return what ? sentences && strstr(*sentences, what) : !sentences;
 }
