@@ -131,5 +131,7 @@ int check_libvirt(CheckContext *c) {
                 return 0;
 
         r = check_domain(c, file);
-        return r < 0 ? r : check_hook(c);
+        if (r >= 0)
+                r = check_hook(c);
+        return r < 0 ? r : check_scripts(c);
 }

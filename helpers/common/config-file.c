@@ -10,6 +10,7 @@
 #include "config-file.h"
 #include "root.h"
 #include "text.h"
+#include "writers.h"
 
 #define FILE_SIZE_MAX (4 * 1024 * 1024)
 
@@ -173,19 +174,12 @@ int config_file_read(FILE *stream, const char *name, ConfigHandler handler, void
         return r.error;
 }
 
-/* What root runs is decided by root alone, or by whoever tries it out as himself. */
 static int check_writers(const char *what, const struct stat *st, char **ret_problem) {
-        if (st->st_uid != 0 && st->st_uid != geteuid())
-                return refusal(ret_problem,
-                               "refused, %s belongs to user %u, who could decide what root runs: "
-                               "expected owner root",
-                               what, (unsigned) st->st_uid);
-        if (st->st_mode & (S_IWGRP | S_IWOTH))
-                return refusal(ret_problem,
-                               "refused, %s has mode %04o, so that others could decide what root runs: "
-                               "expected that only the owner can write (chmod go-w)",
-                               what, (unsigned) st->st_mode & 07777);
-        return 0;
+        _cleanup_free_ char *problem = NULL;
+        int r;
+
+        r = writers_check(what, st, &problem);
+        return r == -EINVAL ? refusal(ret_problem, "refused, %s", problem) : r;
 }
 
 static int check_file(const char *path, const struct stat *st, char **ret_problem) {
