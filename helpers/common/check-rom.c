@@ -53,8 +53,11 @@ static int check_presence(CheckContext *c, const RomFile *file) {
         struct stat st;
         int r;
 
-        if (stat(file->path, &st) < 0)
-                why = errno == ENOENT || errno == ENOTDIR ? "does not exist" : strerror(errno);
+        r = stat(file->path, &st) < 0 ? -errno : 0;
+        if (r == -ENOENT || r == -ENOTDIR)
+                why = "does not exist";
+        else if (r < 0)
+                return add_unreadable(c, file, strerror(-r));
         else if (!S_ISREG(st.st_mode))
                 why = "is not a file";
         else if (st.st_size == 0)
@@ -131,7 +134,6 @@ static int check_card(CheckContext *c, const RomFile *file, const Rom *rom) {
         return add_not_run(c, file, why);
 }
 
-/* Says what keeps the guest's firmware from a picture. */
 static int check_content(CheckContext *c, RomFile *file) {
         Rom rom;
         int r;
@@ -149,21 +151,27 @@ static int check_content(CheckContext *c, RomFile *file) {
         return r < 0 ? r : check_card(c, file, &rom);
 }
 
+/* Says what keeps the guest's firmware from a picture. */
+static int check_use(CheckContext *c, RomFile *file) {
+        int class = pci_class(file->address);
+
+        if (class == PCI_CLASS_HDA)
+                return add_not_run(c, file, "and that has no use for one: it belongs to the <hostdev> of the "
+                                   "graphics card");
+        return class >= 0 && pci_class_is_display(class) ? check_content(c, file) : 0;
+}
+
 static int check_file(CheckContext *c, RomFile *file) {
-        int class = pci_class(file->address), r;
+        int r;
 
         if (*file->name != '/')
                 return add_unreadable(c, file, "QEMU looks for a file without a directory among its own alone: give "
                                       "its whole path");
         r = check_presence(c, file);
-        if (r > 0)
-                r = check_place(c, file);
-        else
+        if (r <= 0)
                 return r;
-        if (r >= 0 && class == PCI_CLASS_HDA)
-                return add_not_run(c, file, "and that has no use for one: it belongs to the <hostdev> of the "
-                                   "graphics card");
-        return r >= 0 && class >= 0 && pci_class_is_display(class) ? check_content(c, file) : r;
+        r = check_place(c, file);
+        return r < 0 ? r : check_use(c, file);
 }
 
 int check_rom(CheckContext *c, const Domain *domain, const Hostdev *hostdev) {
