@@ -21,7 +21,7 @@ DOMAIN = '''<domain type='qemu'>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
     <controller type='usb' model='none'/>
     <input type='keyboard' bus='ps2'/>
-{hostdevs}    <memballoon model='none'/>
+{hostdevs}{more}    <memballoon model='none'/>
   </devices>
 </domain>
 '''
@@ -32,14 +32,14 @@ HOSTDEV = '''    <hostdev mode='subsystem' type='pci' managed='{managed}'>
 '''
 
 
-def definition(name='Windows10', managed='no', devices=GPU, rom=ROM):
+def definition(name='Windows10', managed='no', devices=GPU, rom=ROM, more=''):
     hostdevs = ''
     for number, device in enumerate(devices):
         domain, bus, rest = device.split(':')
         slot, function = rest.split('.')
         rom_line = f"\n      <rom file='{rom}'/>" if rom and number == 0 else "\n      <rom enabled='no'/>"
         hostdevs += HOSTDEV.format(domain, bus, slot, function, managed=managed, rom=rom_line)
-    return DOMAIN.format(name=escape(name), hostdevs=hostdevs)
+    return DOMAIN.format(name=escape(name), hostdevs=hostdevs, more=more)
 
 
 def define(pc, name='Windows10', **options):
@@ -55,6 +55,14 @@ def start(pc, name='Windows10', timeout=120):
 
 def destroy(pc, name='Windows10', timeout=120):
     pc.sh(f'virsh -q destroy {shlex.quote(name)}', timeout)
+
+
+def runs(pc, host):
+    """The guest starts, has the GPU, and ends, and the host is as it was."""
+    start(pc)
+    host.handed_over(picture=False)
+    destroy(pc)
+    host.is_as_before()
 
 
 def state(pc, name='Windows10'):

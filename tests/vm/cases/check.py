@@ -99,6 +99,46 @@ def case_libvirt_disagrees(pc):
     demand(output, f'has {RNG}, which is not handed over')
 
 
+def case_rom_missing(pc):
+    """A ROM file that does not exist refuses the swap, in libvirt as well."""
+    domain.define(pc, rom='/usr/share/vgabios/gpu.rom')
+    refused(pc, ONE_VM, f'gives {GPU} the ROM file /usr/share/vgabios/gpu.rom, which does not exist')
+    status, output = pc.run(f'virsh -q start {VM}', 120)
+    assert status == 1, output
+    demand(output, 'which does not exist')
+
+
+def case_rom_unreadable(pc):
+    """QEMU does not start with a ROM file of which it is said that QEMU cannot read it, and starts with one that is as was said."""
+    pc.sh(f'mkdir -p /usr/share/vgabios; install -m 0600 {domain.ROM} /usr/share/vgabios/gpu.rom')
+    domain.define(pc, rom='/usr/share/vgabios/gpu.rom')
+    host = Host(pc)
+    verdict, found = findings(pc)
+    assert verdict == 'warnings' and sorted(found) == ['rom-not-run', 'rom-unreadable'], found
+    demand(found['rom-unreadable'], "may not read it (mode 0600)", 'chmod 0644 /usr/share/vgabios/gpu.rom')
+    status, output = pc.run(f'virsh -q start {VM}', 120)
+    assert status == 1, output
+    demand(output, 'gpu.rom')
+    host.is_as_before()
+
+    pc.sh('chmod 0644 /usr/share/vgabios/gpu.rom')
+    assert list(findings(pc)[1]) == ['rom-not-run']
+    domain.runs(pc, host)
+
+
+def case_hints(pc):
+    """What may be meant is said by those who ask, and not at a start."""
+    domain.define(pc, devices=(GPU, AUDIO), rom=None, more="    <video><model type='vga'/></video>\n")
+    host = Host(pc)
+    verdict, found = findings(pc)
+    assert verdict == 'ok' and list(found) == ['display-emulated'], found
+    demand(pc.sh(f'vfio-gpuctl check {VM} 2>&1'), 'hint: ', '(<video>, model vga)')
+    host.start()
+    assert 'emulated' not in story(pc)
+    host.stop()
+    host.is_as_before()
+
+
 def case_disabled_hook(pc):
     """A hook that cannot run and a device that the domain does not use are said, and the swap goes on."""
     pc.sh('chmod -x /etc/libvirt/hooks/qemu.d/vfio-gpu')

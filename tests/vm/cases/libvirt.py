@@ -1,10 +1,44 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The libvirt hook, and guests that own the GPU."""
 
-import domain
-from host import demand, DEVICES, Host, ONE_VM, states, story
+import re
 
-HOOK = '/etc/libvirt/hooks/qemu.d/vfio-gpu'
+import domain
+from host import demand, DEVICES, greeter_pid, Host, ONE_VM, states, story
+
+HOOKS = '/etc/libvirt/hooks'
+HOOK = f'{HOOKS}/qemu.d/vfio-gpu'
+
+# A script that tells what it was called for, whether the greeter runs, and whether it was given all of the definition.
+SCRIPT = """#!/bin/sh
+given=$(sed -n '1p;$p' | tr -d '\\n' | sed 's/ [^>]*>/ /')
+echo "$(basename "$0") $* $(systemctl is-active lightdm.service) $given" >>/run/told
+"""
+DISPATCHER = """#!/bin/sh
+set -e
+for file in "$(dirname "$0")/qemu.d/$1/$2/$3"/*
+do if [ -x "$file" ]; then "$file" "$@"; fi; done
+"""
+
+
+def put_scripts(pc, *places, text=SCRIPT):
+    for place in places:
+        pc.put(f'{HOOKS}/qemu.d/Windows10/{place}', text, 0o755)
+
+
+def told(pc):
+    return pc.sh('cat /run/told').splitlines()
+
+
+def called(name, operation, greeter):
+    operation, sub_operation = operation.split('/')
+    extra = r'(-|destroyed|failed)'
+    return re.compile(f'{name} Windows10 {operation} {sub_operation} {extra} {greeter} <domain </domain>')
+
+
+def demand_calls(pc, *expected):
+    lines = told(pc)
+    assert len(lines) == len(expected) and all(call.fullmatch(line) for call, line in zip(expected, lines)), lines
 
 
 def case_refusal(pc):
@@ -63,3 +97,72 @@ def case_five_times(pc):
         domain.destroy(pc)
     host.is_as_before()
     assert story(pc).count('the host has its GPU back') == 5
+
+
+def case_scripts(pc):
+    """The scripts of a VM run in order around the swap, each with the definition of the VM."""
+    put_scripts(pc, 'prepare/begin/b', 'prepare/begin/a', 'started/begin', 'stopped/end/a', 'release/end/a')
+    domain.define(pc)
+    host = Host(pc)
+    domain.runs(pc, host)
+    demand_calls(pc, called('a', 'prepare/begin', 'active'), called('b', 'prepare/begin', 'active'),
+                 called('begin', 'started/begin', 'inactive'), called('a', 'stopped/end', 'inactive'),
+                 called('a', 'release/end', 'active'))
+
+
+def case_script_refuses(pc):
+    """A script that refuses the VM does so while the desktop is up, and libvirt says which one it was."""
+    put_scripts(pc, 'prepare/begin/a', 'prepare/begin/c', 'release/end')
+    put_scripts(pc, 'prepare/begin/b', text='#!/bin/sh\nexit 3\n')
+    domain.define(pc)
+    host = Host(pc)
+    pid = greeter_pid(pc)
+    status, output = pc.run('virsh -q start Windows10', 120)
+    assert status == 1, output
+    demand(output, 'qemu.d/Windows10/prepare/begin/b failed with exit status 3')
+    assert greeter_pid(pc) == pid and 'is ready' not in story(pc)
+    demand_calls(pc, called('a', 'prepare/begin', 'active'), called('end', 'release/end', 'active'))
+    host.is_as_before()
+
+
+def case_dispatcher(pc):
+    """Scripts that an old hook runs are not run twice, which is said; a VM that they refuse does not start."""
+    put_scripts(pc, 'prepare/begin/a', 'release/end/a')
+    pc.put(f'{HOOKS}/qemu', DISPATCHER, 0o755)
+    domain.define(pc)
+    host = Host(pc)
+    domain.runs(pc, host)
+    demand_calls(pc, called('a', 'prepare/begin', 'active'), called('a', 'release/end', 'inactive'))
+    demand(story(pc), f"{HOOKS}/qemu runs the scripts of VM 'Windows10'")
+
+    put_scripts(pc, 'prepare/begin/b', text='#!/bin/sh\nexit 3\n')
+    assert pc.run('virsh -q start Windows10', 120)[0] == 1
+    host.is_as_before()
+
+
+def case_plan(pc):
+    """The host devices that vfio-gpuctl prints are valid, are in one slot of the guest, and can be started with."""
+    domain.define(pc, devices=())
+    host = Host(pc)
+    pc.sh('''
+        vfio-gpuctl plan Windows10 --xml >/run/devices.xml
+        virsh dumpxml --inactive Windows10 | sed '/<memballoon/{r /run/devices.xml
+        }' >/run/domain.xml
+        virsh -q define --validate /run/domain.xml''')
+    defined = pc.sh('virsh dumpxml --inactive Windows10')
+    places = re.findall(r"<source>\s*<address domain='0x0000' bus='0x01' slot='0x00' function='0x([01])'/>\s*</source>\s*"
+                        r"<address type='pci' domain='0x0000' bus='(\w+)' slot='0x00' function='0x([01])'", defined)
+    assert [(first, second) for first, _, second in places] == [('0', '0'), ('1', '1')] and places[0][1] == places[1][1], defined
+    assert pc.sh('vfio-gpuctl check Windows10 2>&1') == 'VM Windows10 can be swapped for.\n'
+    domain.runs(pc, host)
+
+
+def case_plan_attached(pc):
+    """Each of the host devices can be attached to a definition by itself."""
+    pc.config(ONE_VM)
+    domain.define(pc, devices=())
+    pc.sh('''
+        vfio-gpuctl plan Windows10 --xml | csplit -sz -f /run/device- - '/<hostdev/' '{*}'
+        for device in /run/device-*; do virsh -q attach-device --config Windows10 $device; done''')
+    status, output = pc.run('vfio-gpuctl check Windows10 --json')
+    assert status == 0 and 'libvirt-unused' not in output, output
