@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <ctype.h>
+
+#include "shell-part.h"
+
+#define WRAPPERS_MAX 16
+
+/* So many characters to be read count as one command. */
+#define TEXT_STEP 64
+
+int shell_problem(Shell *s, const ShellCall *call, const char *reason) {
+        return s->caller->problem(call, reason, s->caller->userdata);
+}
+
+int shell_run_text(Shell *s, const ShellCall *call, const char *text) {
+        ShellSyntaxError error;
+        ShellStatus status;
+        ShellNode *tree;
+        int r;
+
+        if (!shell_is_known(text))
+                return shell_problem(s, call, "runs a text that is not known");
+        s->steps += (unsigned) strlen(text) / TEXT_STEP;
+        r = shell_parse(s->arena, text, call->line, &tree, &error);
+        if (r < 0)
+                return r;
+        if (error.problem)
+                return shell_problem(s, call, "runs a text that is no script of the shell");
+        return shell_run_node(s, tree, &status);
+}
+
+/* Runs a text as another shell would: what it sets is gone afterwards. */
+static int run_other_shell(Shell *s, const ShellCall *call, const char *text) {
+        bool is_user = s->is_user;
+        ShellBranch b = shell_begin_branch(s, 0);
+        int r;
+
+        s->is_user = call->is_user;
+        r = shell_run_text(s, call, text);
+        s->is_user = is_user;
+        s->leave = SHELL_STAYS;
+        shell_end_branch(s, b, false);
+        return r;
+}
+
+/* Programs that run another one, with the options of theirs that have an argument. */
+static const struct Wrapper {
+        const char *name, *options;
+        size_t n_operands; /* before the command */
+        bool is_user;      /* for somebody else, if -u or an operand says whom */
+} wrappers[] = {
+        { "sudo", "ugCDhpRrTtU", 0, true },
+        { "doas", "uC", 0, true },
+        { "runuser", "ugGs", 0, true },
+        { "env", "uCS", 0, false },
+        { "nohup", "", 0, false },
+        { "exec", "a", 0, false },
+        { "command", "", 0, false },
+        { "builtin", "", 0, false },
+        { "nice", "n", 0, false },
+        { "ionice", "cnpP", 0, false },
+        { "timeout", "ks", 1, false },
+        { "setsid", "", 0, false },
+        { "stdbuf", "ioe", 0, false },
+        { "time", "fo", 0, false },
+        { "unbuffer", "", 0, false },
+};
+
+static const struct Wrapper *find_wrapper(const char *word) {
+        for (size_t i = 0; i < ELEMENTSOF(wrappers); i++)
+                if (streq(shell_base_name(word), wrappers[i].name))
+                        return &wrappers[i];
+        return NULL;
+}
+
+static bool is_assignment(const char *word) {
+        size_t n = 0;
+
+        while (isalnum((unsigned char) word[n]) || word[n] == '_')
+                n++;
+        return n > 0 && word[n] == '=';
+}
+
+static void drop_words(ShellCall *call, size_t n) {
+        n = n < call->n_words ? n : call->n_words;
+        call->words += n;
+        call->n_words -= n;
+}
+
+/* Takes the words of one wrapper off. Returns whether it only asks something. */
+static bool unwrap(ShellCall *call, const struct Wrapper *wrapper) {
+        size_t operands = wrapper->n_operands;
+        bool asks = false;
+
+        for (drop_words(call, 1); call->n_words > 0; drop_words(call, 1)) {
+                const char *word = call->words[0];
+
+                if (streq(word, "--")) {
+                        drop_words(call, 1);
+                        break;
+                }
+                if (*word == '-' && word[1] && word[1] != '-') {
+                        asks |= streq(wrapper->name, "command") && (word[1] == 'v' || word[1] == 'V');
+                        call->is_user |= wrapper->is_user && word[1] == 'u';
+                        if (!word[2] && strchr(wrapper->options, word[1]))
+                                drop_words(call, 1);
+                } else if (*word == '-')
+                        call->is_user |= wrapper->is_user && startswith(word, "--user");
+                else if (!is_assignment(word) && operands-- == 0)
+                        break;
+        }
+        return asks;
+}
+
+/* The shells and su: their -c has a text that is to be run. */
+static bool is_shell(const char *word) {
+        return shell_word_in("sh bash dash zsh ksh su runuser", shell_base_name(word));
+}
+
+static int run_script(Shell *s, const Script *script, char **arguments, size_t n, ShellStatus *ret) {
+        Shell child = {
+                .arena = s->arena,
+                .caller = s->caller,
+                .script = script,
+                .arguments = arguments,
+                .n_arguments = n,
+                .condition = s->condition,
+                .depth = s->depth,
+                .steps = s->steps,
+                .steps_max = s->steps_max,
+                .is_user = s->is_user,
+        };
+        int r = shell_run_node(&child, script->tree, ret);
+
+        s->steps = child.steps;
+        *ret = SHELL_EXPECTED;
+        return r;
+}
+
+/* Returns 1 if there is a script of that name, which was run, 0 if not, or a negative errno. */
+static int try_script(Shell *s, ShellCall *call, ShellStatus *ret) {
+        const Script *script;
+        int r;
+
+        r = shell_is_known(call->words[0]) ?
+                    s->caller->script(call->words[0], false, &script, s->caller->userdata) :
+                    0;
+        if (r <= 0)
+                return r;
+        r = run_script(s, script, call->words + 1, call->n_words - 1, ret);
+        return r < 0 ? r : 1;
+}
+
+static int run_shell(Shell *s, ShellCall *call, ShellStatus *ret) {
+        bool is_su = streq(shell_base_name(call->words[0]), "su") || streq(shell_base_name(call->words[0]), "runuser");
+        size_t i = 1;
+
+        *ret = SHELL_EXPECTED;
+        call->is_user |= is_su;
+        for (; i < call->n_words; i++) {
+                const char *word = call->words[i], *text = startswith(word, "--command=");
+
+                if (text)
+                        return run_other_shell(s, call, text);
+                if (*word == '-' && word[1] != '-' && strchr(word, 'c') && i + 1 < call->n_words)
+                        return run_other_shell(s, call, call->words[i + 1]);
+                if (streq(word, "--command") && i + 1 < call->n_words)
+                        return run_other_shell(s, call, call->words[i + 1]);
+                if (*word != '-' && !is_su)
+                        break;
+        }
+        if (i < call->n_words && !is_su) {
+                ShellCall script = *call;
+                int r;
+
+                drop_words(&script, i);
+                r = try_script(s, &script, ret);
+                return r != 0 ? (r < 0 ? r : 0) : shell_problem(s, call, "runs a script that cannot be read");
+        }
+        return call->text ? run_other_shell(s, call, call->text) :
+                            shell_problem(s, call, "runs a text that is not known");
+}
+
+static int run_function(Shell *s, const ShellVariable *function, ShellCall *call, ShellStatus *ret) {
+        char **arguments = s->arguments;
+        size_t n = s->n_arguments;
+        int r;
+
+        s->arguments = call->words + 1;
+        s->n_arguments = call->n_words - 1;
+        r = shell_run_node(s, function->function, ret);
+        s->arguments = arguments;
+        s->n_arguments = n;
+        if (s->leave == SHELL_RETURNS)
+                s->leave = SHELL_STAYS;
+        return r;
+}
+
+/* Returns 1 if the call was one of the shell's own, 0 if not, or a negative errno. */
+static int run_own(Shell *s, ShellCall *call, bool wrapped, ShellStatus *ret) {
+        const ShellVariable *v = wrapped ? NULL : shell_find_variable(s, call->words[0]);
+        ShellBuiltin builtin = shell_find_builtin(call->words[0]);
+        int r;
+
+        if (v && v->function)
+                r = run_function(s, v, call, ret);
+        else if (builtin)
+                r = builtin(s, call, ret);
+        else if (is_shell(call->words[0]))
+                r = run_shell(s, call, ret);
+        else
+                return 0;
+        return r < 0 ? r : 1;
+}
+
+/* Returns the wrapper that the command begins with, or NULL. */
+static const struct Wrapper *next_wrapper(Shell *s, const ShellCall *call) {
+        const struct Wrapper *wrapper = find_wrapper(call->words[0]);
+        const ShellVariable *v = wrapper ? shell_find_variable(s, call->words[0]) : NULL;
+
+        if (v && v->function)
+                return NULL;
+        /* It has the form of su as well. */
+        if (wrapper && streq(wrapper->name, "runuser") &&
+            (call->n_words < 2 || (!startswith(call->words[1], "-u") && !startswith(call->words[1], "--user"))))
+                return NULL;
+        return wrapper;
+}
+
+/* Takes wrappers off. Returns 1 if that leaves nothing to be run, 0 if it does. */
+static int unwrap_all(Shell *s, ShellCall *call, bool *ret_wrapped, bool *ret_exec, ShellStatus *ret) {
+        const struct Wrapper *wrapper;
+
+        for (unsigned n = 0; call->n_words > 0 && n < WRAPPERS_MAX; n++) {
+                wrapper = next_wrapper(s, call);
+                if (!wrapper)
+                        return 0;
+                *ret_wrapped = true;
+                *ret_exec |= streq(wrapper->name, "exec");
+                if (unwrap(call, wrapper)) {
+                        *ret = SHELL_MAYBE;
+                        return 1;
+                }
+        }
+        return call->n_words == 0;
+}
+
+static int run_words(Shell *s, ShellCall *call, ShellStatus *ret) {
+        bool wrapped = false, is_exec = false;
+        int r;
+
+        if (unwrap_all(s, call, &wrapped, &is_exec, ret) > 0)
+                /* "sudo -s" with a here-document */
+                return wrapped && !is_exec && call->n_words == 0 && s->input ? run_other_shell(s, call, s->input) : 0;
+
+        if (is_shell(call->words[0]))
+                call->text = s->input;
+        r = shell_find_output(s, call);
+        if (r >= 0)
+                r = run_own(s, call, wrapped, ret);
+        if (r == 0)
+                r = s->caller->command(call, ret, s->caller->userdata);
+        if (r == 0)
+                r = try_script(s, call, ret);
+        if (r == 0)
+                r = shell_problem(s, call, strchr(call->words[0], SHELL_UNKNOWN) ? "runs a command that is not known" :
+                                 "is a command that is not known here");
+        if (is_exec && s->leave == SHELL_STAYS)
+                s->leave = SHELL_EXITS;
+        return r < 0 ? r : 0;
+}
+
+static int expand_words(Shell *s, const ShellNode *node, ShellCall *call) {
+        Strings words = { 0 };
+        int r = 0;
+
+        for (const ShellWord *word = node->words; word && r >= 0; word = word->next)
+                r = shell_expand_fields(s, word, &words);
+        call->words = words.list;
+        call->n_words = words.n;
+        return r;
+}
+
+int shell_expand_redirections(Shell *s, const ShellNode *node, ShellCall *call) {
+        Strings outputs = { 0 };
+        int r = 0;
+
+        for (const ShellRedirection *redirection = node->redirections; redirection && r >= 0;
+             redirection = redirection->next) {
+                char *value;
+
+                /* A here-document that never comes. */
+                if (!redirection->target)
+                        continue;
+                r = shell_expand(s, redirection->target, &value);
+                if (r < 0 || redirection->type == SHELL_OTHER)
+                        continue;
+                if (redirection->type != SHELL_WRITE)
+                        s->input = redirection->type == SHELL_INLINE ? value : NULL;
+                else if (redirection->is_output)
+                        r = strings_add(s->arena, &outputs, value);
+        }
+        call->outputs = outputs.list;
+        return r;
+}
+
+static int run_assignments(Shell *s, const ShellNode *node) {
+        int r = 0;
+
+        for (const ShellAssignment *a = node->assignments; a && r >= 0; a = a->next)
+                r = shell_assign(s, a);
+        return r;
+}
+
+int shell_run_simple(Shell *s, const ShellNode *node, ShellStatus *ret) {
+        ShellCall call = { .script = s->script, .line = node->line, .condition = s->condition, .is_user = s->is_user };
+        const char *input = s->input;
+        int r;
+
+        *ret = SHELL_EXPECTED;
+        s->output = NULL;
+        r = expand_words(s, node, &call);
+        if (r >= 0 && (call.n_words == 0 || shell_is_declaration(call.words[0])))
+                r = run_assignments(s, node);
+        if (r >= 0)
+                r = shell_expand_redirections(s, node, &call);
+        if (r >= 0 && call.n_words > 0)
+                r = run_words(s, &call, ret);
+        s->input = input;
+        if (r < 0)
+                return r;
+        if (call.text && !call.outputs)
+                s->output = arena_strndup(s->arena, call.text, strlen(call.text));
+        return call.text && !call.outputs && !s->output ? -ENOMEM : 0;
+}
