@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "import-facts.h"
+#include "pci.h"
+
+#define FACTS_MAX 4096
+#define ARENA_MAX (32 * 1024 * 1024)
+
+static bool is_same(const Fact *a, const Fact *b) {
+        return a->action == b->action && a->script == b->script && a->line == b->line && a->is_start == b->is_start &&
+                a->hook == b->hook && streq(a->object, b->object) && streq(a->value, b->value);
+}
+
+int facts_add(Facts *facts, const Fact *fact) {
+        Fact *added;
+
+        for (size_t i = 0; i < facts->n; i++)
+                if (is_same(&facts->list[i], fact))
+                        return 0;
+        if (facts->n == FACTS_MAX)
+                return -E2BIG;
+        if (facts->n == facts->allocated) {
+                size_t allocated = 2 * facts->allocated + 64;
+                Fact *grown = arena_alloc(facts->arena, allocated * sizeof(Fact));
+
+                if (!grown)
+                        return -ENOMEM;
+                if (facts->n > 0)
+                        memcpy(grown, facts->list, facts->n * sizeof(Fact));
+                facts->list = grown;
+                facts->allocated = allocated;
+        }
+
+        added = &facts->list[facts->n];
+        *added = *fact;
+        added->object = arena_strndup(facts->arena, fact->object, strlen(fact->object));
+        added->value = arena_strndup(facts->arena, fact->value, strlen(fact->value));
+        if (!added->object || !added->value)
+                return -ENOMEM;
+        facts->n++;
+        return 0;
+}
+
+int record_fact(Recorder *recorder, const ShellCall *call, Action action, const char *object, const char *value) {
+        return facts_add(recorder->facts, &(Fact) {
+                .action = action, .object = object, .value = value, .script = call->script, .hook = recorder->hook,
+                .line = call->line, .condition = call->condition, .is_start = recorder->is_start,
+        });
+}
+
+void record_dispatch(Recorder *recorder, const ShellCall *call) {
+        static const char folder[] = { '/', 'q', 'e', 'm', 'u', '.', 'd', '/', SHELL_VM, '/', 0 };
+
+        for (size_t i = 0; i < call->n_words; i++)
+                recorder->dispatches |= strstr(call->words[i], folder) != NULL;
+}
+
+char *record_address(Recorder *recorder, const char *text) {
+        const char *name = startswith(text, "pci_");
+        char *copy = arena_strndup(recorder->facts->arena, name ?: text, strlen(name ?: text)), *address = NULL,
+             *last = NULL;
+        char *kept = NULL;
+
+        for (char *p = copy; name && p && *p; p++)
+                if (*p == '_')
+                        *(last = p) = ':';
+        if (last)
+                *last = '.';
+        if (copy && pci_address_parse(copy, &address) >= 0)
+                kept = arena_strndup(recorder->facts->arena, address, strlen(address));
+        free(address);
+        return kept;
+}
+
+char *record_page_size(Arena *arena, unsigned long kib) {
+        unsigned unit = 0;
+
+        for (; kib > 0 && kib % 1024 == 0 && unit < 2; kib /= 1024)
+                unit++;
+        return arena_printf(arena, "%lu%c", kib, "KMG"[unit]);
+}
+
+static int problem(const ShellCall *call, const char *reason, void *userdata) {
+        record_dispatch(userdata, call);
+        return record_fact(userdata, call, ACTION_UNKNOWN, "", reason);
+}
+
+static int script(const char *name, bool source, const Script **ret, void *userdata) {
+        Recorder *recorder = userdata;
+
+        return recorder->script ? recorder->script(name, source, ret, recorder->userdata) : 0;
+}
+
+static int vm(const char *name, void *userdata) {
+        Recorder *recorder = userdata;
+
+        return recorder->vm ? recorder->vm(name, recorder->userdata) : 0;
+}
+
+int record(Recorder *recorder, char *const *arguments, bool vm_is_other) {
+        const ShellCaller caller = {
+                .command = record_command, .problem = problem, .script = script, .vm = vm, .userdata = recorder,
+                .vm_is_other = vm_is_other, .budget = recorder->budget,
+        };
+        _cleanup_arena_ Arena arena = { .limit = ARENA_MAX };
+        int r = shell_run(&arena, &caller, recorder->hook, arguments);
+
+        if (r != -E2BIG && r != -ENOMEM)
+                return r;
+        /* What a limit ended is a script that nobody wrote for this. */
+        return record_fact(recorder, &(ShellCall) { .script = recorder->hook, .line = 1 }, ACTION_UNKNOWN, "",
+                           "goes on for too long: what is below the point where that became clear was not read");
+}
