@@ -12,6 +12,7 @@ const Vm *find_vm(const Config *config, const char *name);
 
 /* Each gets its own name as argv[0] and what follows it. Returns an exit status, having said what failed. */
 int verb_check(int argc, char *argv[]);
+int verb_import(int argc, char *argv[]);
 int verb_plan(int argc, char *argv[]);
 int verb_recover(int argc, char *argv[]);
 int verb_rom(int argc, char *argv[]);

@@ -69,7 +69,7 @@ static char *temporary_path(const char *path) {
 }
 
 /* Not every file system can do it at once. */
-static int rename_to_new(const char *from, const char *to) {
+int rename_to_new(const char *from, const char *to) {
         if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) >= 0)
                 return 0;
         if (errno != EINVAL && errno != ENOSYS)

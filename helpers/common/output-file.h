@@ -14,3 +14,6 @@ int output_check(const char *path, bool replace, const struct stat *input);
 
 /* Writes it, mode 0644. Returns 0, or a negative errno after it logged why not. */
 int output_write(const char *path, bool replace, const void *data, size_t size);
+
+/* Gives a file another name, at which there must be nothing yet. Returns 0, -EEXIST or another negative errno. */
+int rename_to_new(const char *from, const char *to);
