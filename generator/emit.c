@@ -136,16 +136,21 @@ static void print_list(FILE *f, const char *setting, char *const *list) {
         (void) fputc('\n', f);
 }
 
-/* Names the units of the steps of ranks from 'least' to 'most' behind a setting. */
-static void print_steps(FILE *f, const Plan *plan, const char *setting, unsigned least, unsigned most) {
+/* Names the units of the steps of ranks from 'least' to 'most' behind a setting, or of those beside. */
+static void print_units(FILE *f, const Plan *plan, const char *setting, unsigned least, unsigned most, bool aside) {
         char *units[PLAN_STEPS_MAX + 1];
         size_t n = 0;
 
         for (size_t i = 0; i < plan->n_steps; i++)
-                if (plan->steps[i].rank >= least && plan->steps[i].rank <= most)
+                if (plan->steps[i].aside == aside && plan->steps[i].rank >= least && plan->steps[i].rank <= most)
                         units[n++] = plan->steps[i].unit;
         units[n] = NULL;
-        print_list(f, setting, units);
+        if (n > 0)
+                print_list(f, setting, units);
+}
+
+static void print_steps(FILE *f, const Plan *plan, const char *setting, unsigned least, unsigned most) {
+        print_units(f, plan, setting, least, most, false);
 }
 
 /* Returns the rank of the steps that this one follows directly. */
@@ -153,7 +158,7 @@ static unsigned rank_before(const Plan *plan, const Step *step) {
         unsigned rank = 0;
 
         for (size_t i = 0; i < plan->n_steps; i++)
-                if (plan->steps[i].rank < step->rank && plan->steps[i].rank > rank)
+                if (!plan->steps[i].aside && plan->steps[i].rank < step->rank && plan->steps[i].rank > rank)
                         rank = plan->steps[i].rank;
         return rank;
 }
@@ -164,10 +169,24 @@ static void print_relations(FILE *f, const Plan *plan, const Step *step) {
                 print_steps(f, plan, "Requires=", rank_before(plan, step), step->rank - 1);
                 print_steps(f, plan, "After=", 0, step->rank - 1);
         }
+        /* In effect before the VM can have the GPU, and until it is gone: a stop can wait for that. */
+        if (step->aside)
+                print_steps(f, plan, "Before=", step->rank + 1, UINT32_MAX);
+        else if (step->rank > 0)
+                print_units(f, plan, "Wants=", 0, step->rank - 1, true);
         if (step->conflicts)
                 print_list(f, "Conflicts=", step->conflicts);
         if (step->after)
                 print_list(f, "After=", step->after);
+}
+
+/* What is started before the target would be stopped at once if it were only kept by that. */
+static void print_life(FILE *f, const Plan *plan, const Step *step) {
+        if (step->early)
+                print_steps(f, plan, "PartOf=", step->rank + 1, UINT32_MAX);
+        else
+                (void) fputs("RefuseManualStart=yes\n"
+                             "StopWhenUnneeded=yes\n", f);
 }
 
 /* Nothing here makes a mount namespace: that can fail, for want of memory or room in /run, and undoing must not. */
@@ -212,22 +231,21 @@ static int emit_step(const char *directory, const Plan *plan, const Texts *texts
                        "Documentation=" DOCUMENTATION "\n"
                        "SourcePath=%s\n"
                        "DefaultDependencies=no\n"
-                       "IgnoreOnIsolate=yes\n"
-                       "RefuseManualStart=yes\n"
-                       "StopWhenUnneeded=yes\n",
+                       "IgnoreOnIsolate=yes\n",
                        texts->vm, step->title,
                        texts->source);
+        print_life(f, plan, step);
         print_relations(f, plan, step);
         (void) fprintf(f,
                        "\n"
                        "[Service]\n"
-                       "Type=oneshot\n"
-                       "RemainAfterExit=yes\n"
+                       "%s"
                        "NotifyAccess=exec\n"
                        "Slice=" SLICE "\n"
                        "TimeoutStartSec=%us\n"
                        "TimeoutStopSec=%us\n"
                        "LogExtraFields=%s\n",
+                       step->lives ? "Type=notify\n" : "Type=oneshot\nRemainAfterExit=yes\n",
                        plan->timeout,
                        plan->timeout,
                        texts->field);
@@ -266,6 +284,8 @@ static int emit_target(const char *directory, const Plan *plan, const Texts *tex
                        plan->escaped);
         print_steps(f, plan, "Requires=", 0, UINT32_MAX);
         print_steps(f, plan, "After=", 0, UINT32_MAX);
+        print_units(f, plan, "Wants=", 0, UINT32_MAX, true);
+        print_units(f, plan, "After=", 0, UINT32_MAX, true);
         return check_written(f, path);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "hostdev.h"
+#include "domain.h"
 #include "import-hooks.h"
 #include "pci.h"
 #include "root.h"
@@ -55,8 +55,8 @@ static int keep_hostdevs(Import *import, ImportVm *vm, const Hostdev *hostdevs) 
 
 /* Scripts that name no function leave that to libvirt, whose definition of the VM does. */
 static int read_hostdevs(Import *import, ImportVm *vm) {
-        _cleanup_hostdevs_free_ Hostdev *hostdevs = NULL;
-        _cleanup_free_ char *path = NULL, *xml = NULL;
+        _cleanup_domain_ Domain domain = { 0 };
+        _cleanup_free_ char *path = NULL;
         char *file;
 
         if (has_device(vm) || !vm->name)
@@ -65,10 +65,10 @@ static int read_hostdevs(Import *import, ImportVm *vm) {
         path = file ? root_path("%s", file) : NULL;
         if (!path)
                 return -ENOMEM;
-        if (read_text_file(path, FILE_MAX, &xml) < 0 || hostdevs_parse(xml, &hostdevs) < 0)
+        if (domain_read(path, &domain) < 0)
                 return 0;
         vm->hostdevs_file = file;
-        return keep_hostdevs(import, vm, hostdevs);
+        return keep_hostdevs(import, vm, domain.hostdevs);
 }
 
 static int add_function(ImportVm *vm, const Fact *like, const char *address) {

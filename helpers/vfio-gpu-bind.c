@@ -3,6 +3,7 @@
 /* The step that takes the functions from the host's consoles and drivers for vfio-pci, and gives them back to the same ones once
  * no VM has them. */
 
+#include "bar.h"
 #include "clock.h"
 #include "consoles.h"
 #include "drm-card.h"
@@ -137,6 +138,8 @@ static int start(const Task *task) {
                 r = stack_unload(task, functions, state);
         if (r >= 0)
                 r = unbind_all(functions);
+        if (r >= 0)
+                bars_resize(state, task->resize_bars);
         if (r >= 0)
                 r = bind_all(functions);
         return r < 0 ? r : check_groups(functions);
@@ -313,6 +316,7 @@ static int give_back(const Task *task, Function *functions, int state) {
         int r, k;
 
         r = take_all(functions);
+        bars_restore(state);
         if (state_read(state, RECORD_RESCAN, &nothing) < 0)
                 functions_drop_gone(functions);
         else if (r >= 0)

@@ -29,6 +29,9 @@
 /* How long ago a unit stopped that was stopped for this swap, where nobody noted what ran. */
 #define RECENTLY (120 * USEC_PER_SEC)
 
+/* How long the settings, which are undone in moments, are waited for. */
+#define SETTINGS_TIMEOUT (10 * USEC_PER_SEC)
+
 /* Who stops nothing keeps a desktop, and its sessions, on another GPU. */
 static bool ends_sessions(const Task *task) {
         return task->end_sessions && task->stop_units;
@@ -235,6 +238,20 @@ static int is_alone(Manager *m, const char *vm) {
         return r < 0 ? r : streq(active, "inactive") || streq(active, "failed");
 }
 
+/* A setting that does not end with the steps has nobody else to end it. */
+static void end_settings(Manager *m, const char *vm) {
+        _cleanup_strv_free_ char **units = NULL;
+
+        (void) swap_units(m, vm, STRV_MAKE("active", "deactivating"), &units);
+        STRV_FOREACH(unit, units) {
+                _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+                if (swap_is_tuning(*unit))
+                        (void) manager_queue(m, "StopUnit", *unit, "replace", &error);
+        }
+        (void) manager_wait(m, -1, clock_now() + SETTINGS_TIMEOUT);
+}
+
 static int end_alone(Manager *m, const char *vm, int state) {
         _cleanup_strv_free_ char **left = NULL;
         int r;
@@ -277,6 +294,8 @@ static int stop(const Task *task) {
         if (alone < 0)
                 return log_error_errno(alone, "cannot find out whether vfio-gpu@%s.service runs: %m", task->vm);
 
+        if (alone)
+                end_settings(m, task->vm);
         /* Jobs are only asked for, never waited for: some are ordered after this very unit. If this step has just failed, its
          * start is not over for the service manager, and a job that contradicts it would turn the failure into a stop of the
          * whole swap: vfio-gpu@.service asks again after that. */

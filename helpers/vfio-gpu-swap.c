@@ -70,6 +70,11 @@ static int check(Manager *m, const Task *task) {
                 .unload_auto = task->unload_auto,
                 .unload_modules = task->unload_modules,
                 .ignore_inhibitors = task->ignore_inhibitors,
+                .allowed_cpus = task->allowed_cpus,
+                .cpu_governor = task->cpu_governor,
+                .huge_pages = task->huge_pages,
+                .attributes = task->attributes,
+                .resize_bars = task->resize_bars,
                 .starting = true,
         };
         int r;
@@ -141,6 +146,14 @@ static void forget_failures(Manager *m, const char *vm, bool only_stopped) {
                         (void) manager_reset_failed(m, *unit);
 }
 
+/* Returns whether the step has failed by itself, and is not only stopped. Without a tuning the swap goes on. */
+static bool has_failed(Manager *m, const char *unit) {
+        _cleanup_free_ char *result = NULL;
+
+        return !swap_is_tuning(unit) && manager_unit_string(m, unit, "Service", "Result", &result) >= 0 &&
+                !streq(result, "success") && manager_unit_was_terminated(m, unit) <= 0;
+}
+
 /* The reason is what the failed step said last. */
 static int report_failure(Manager *m, const Task *task) {
         _cleanup_strv_free_ char **failed = NULL;
@@ -151,14 +164,15 @@ static int report_failure(Manager *m, const Task *task) {
         STRV_FOREACH(unit, failed) {
                 _cleanup_free_ char *status = NULL, *result = NULL;
 
+                if (!has_failed(m, *unit))
+                        continue;
                 (void) manager_unit_string(m, *unit, "Service", "StatusText", &status);
                 (void) manager_unit_string(m, *unit, "Service", "Result", &result);
-                if (!result || streq(result, "success") || manager_unit_was_terminated(m, *unit) > 0)
-                        continue;
                 any = true;
                 subject.unit = *unit;
-                (void) log_full(LOG_ERR, 0, &subject, "%s failed: %s; everything is taken back, 'journalctl VFIO_GPU_VM=\"%s\"' "
-                                "has the whole story", *unit, !isempty(status) ? status : result, task->vm_name);
+                (void) log_full(LOG_ERR, 0, &subject,
+                                "%s failed: %s; everything is taken back, 'journalctl VFIO_GPU_VM=\"%s\"' has the "
+                                "whole story", *unit, !isempty(status) ? status : result ?: "?", task->vm_name);
         }
         if (!any)
                 (void) log_full(LOG_ERR, 0, &subject, "the service manager ended the swap (%s), without a failed step; "
@@ -171,13 +185,9 @@ static bool has_failed_step(Manager *m, const char *vm) {
         _cleanup_strv_free_ char **units = NULL;
 
         (void) swap_units(m, vm, STRV_MAKE("failed", "deactivating"), &units);
-        STRV_FOREACH(unit, units) {
-                _cleanup_free_ char *result = NULL;
-
-                (void) manager_unit_string(m, *unit, "Service", "Result", &result);
-                if (result && !streq(result, "success") && manager_unit_was_terminated(m, *unit) <= 0)
+        STRV_FOREACH(unit, units)
+                if (has_failed(m, *unit))
                         return true;
-        }
         return false;
 }
 
@@ -188,55 +198,110 @@ static bool was_stopped(int signals) {
         return poll(&event, 1, SIGNAL_MSEC) > 0;
 }
 
-/* The target would stop the same units: asked for at once, their end does not wait until its units have been loaded. */
-static int queue_target(Manager *m, const Task *task, const char *target) {
-        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r;
-
+/* The target stops the same units. Asked for at once, their end does not wait until the units of the target are loaded. */
+static void stop_desktop(Manager *m, const Task *task) {
         STRV_FOREACH(unit, task->stop_units) {
                 _cleanup_bus_error_ sd_bus_error ignored = SD_BUS_ERROR_NULL;
 
                 (void) manager_queue(m, "StopUnit", *unit, "replace", &ignored);
         }
-        r = manager_queue(m, "StartUnit", target, "replace", &error);
-        return r <= 0 ? log_error_errno(r ?: -ECANCELED, "cannot start %s: %s", target, error.message) : 0;
 }
 
-static int run_target(Manager *m, const Task *task, int state) {
-        _cleanup_free_ char *target = NULL;
-        _cleanup_close_ int signals = -1;
+/* A stop in the middle of the start is a wish, not a failure: what undoes the swap runs in any case. Returns a
+ * descriptor that tells of it, or a negative errno after it logged why. */
+static int block_signals(void) {
         sigset_t mask;
+        int fd;
+
+        (void) sigemptyset(&mask);
+        (void) sigaddset(&mask, SIGTERM);
+        fd = sigprocmask(SIG_BLOCK, &mask, NULL) < 0 ? -1 : signalfd(-1, &mask, SFD_CLOEXEC);
+        return fd < 0 ? log_error_errno(errno, "cannot wait for signals: %m") : fd;
+}
+
+/* Returns 0 once the unit is active, 1 if it is not to be, -EINTR if ours was stopped, or another negative errno after
+ * it logged why. */
+static int start_unit(Manager *m, const char *unit, int signals) {
+        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r;
+
+        r = manager_queue(m, "StartUnit", unit, "replace", &error);
+        if (r <= 0)
+                return log_error_errno(r ?: -ECANCELED, "cannot start %s: %s", unit, error.message);
+
+        r = manager_wait(m, signals, UINT64_MAX);
+        if (r == -EINTR || (r > 0 && streq(manager_result(m), "canceled") && was_stopped(signals)))
+                return -EINTR;
+        return r < 0 ? log_error_errno(r, "cannot wait for %s: %m", unit) : r;
+}
+
+static int note_cancelled(int state) {
+        int r;
+
+        log_notice("stopped before it was done; everything is taken back");
+        r = state_write(state, RECORD_CANCELLED, NULL);
+        return r < 0 ? log_error_errno(r, "cannot note that: %m") : 0;
+}
+
+static int refuse_huge_pages(Manager *m, const char *unit) {
+        _cleanup_free_ char *status = NULL;
+
+        (void) manager_unit_string(m, unit, "Service", "StatusText", &status);
+        return log_full(LOG_ERR, ECANCELED, &(LogSubject) { .id = MESSAGE_REFUSED, .unit = unit },
+                        "%s failed: %s; nothing was changed", unit, !isempty(status) ? status : manager_result(m));
+}
+
+/* Whether memory can be had in large pieces only the attempt shows. It is made while the desktop is still up. Returns
+ * as start_unit(). */
+static int have_huge_pages(Manager *m, const Task *task, int signals) {
+        _cleanup_free_ char *unit = NULL;
+        int r;
+
+        if (!task->huge_pages)
+                return 0;
+        if (asprintf(&unit, "vfio-gpu-hugepages@%s.service", task->vm) < 0)
+                return log_oom();
+        r = start_unit(m, unit, signals);
+        return r > 0 ? refuse_huge_pages(m, unit) : r;
+}
+
+static int run_target(Manager *m, const Task *task, int state, int signals) {
+        _cleanup_free_ char *target = NULL;
         int r;
 
         if (asprintf(&target, "vfio-gpu@%s.target", task->vm) < 0)
                 return log_oom();
 
-        /* A stop in the middle of the start is a wish, not a failure: what undoes the swap runs in any case. */
-        (void) sigemptyset(&mask);
-        (void) sigaddset(&mask, SIGTERM);
-        if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0 || (signals = signalfd(-1, &mask, SFD_CLOEXEC)) < 0)
-                return log_error_errno(errno, "cannot wait for signals: %m");
-
-        r = queue_target(m, task, target);
-        if (r < 0)
-                return r;
-
-        r = manager_wait(m, signals, UINT64_MAX);
-        if (r == -EINTR || (r > 0 && streq(manager_result(m), "canceled") && was_stopped(signals))) {
-                if (has_failed_step(m, task->vm))
-                        return report_failure(m, task);
-                log_notice("stopped before it was done; everything is taken back");
-                r = state_write(state, RECORD_CANCELLED, NULL);
-                return r < 0 ? log_error_errno(r, "cannot note that: %m") : 0;
-        }
-        if (r < 0)
-                return log_error_errno(r, "cannot wait for %s: %m", target);
-        if (r > 0)
-                return report_failure(m, task);
+        stop_desktop(m, task);
+        r = start_unit(m, target, signals);
+        if (r == -EINTR)
+                return has_failed_step(m, task->vm) ? report_failure(m, task) : note_cancelled(state);
+        if (r != 0)
+                return r < 0 ? r : report_failure(m, task);
 
         (void) log_full(LOG_INFO, 0, &(LogSubject) { .id = MESSAGE_SWAP_DONE }, "the GPU is ready for VM %s", task->vm_name);
         journal_status("The GPU is ready for VM %s", task->vm_name);
         return 0;
+}
+
+static int begin(Manager *m, const Task *task, int state) {
+        _cleanup_close_ int signals = -1;
+        int r;
+
+        signals = block_signals();
+        r = signals < 0 ? signals : pin_units(m, task->vm, state);
+        if (r >= 0)
+                r = have_huge_pages(m, task, signals);
+        if (r < 0) {
+                /* Without it the way back knows that nothing was begun. */
+                (void) state_remove(state, RECORD_STOPPED);
+                return r == -EINTR ? note_cancelled(state) : r;
+        }
+
+        log_info("the checks passed; handing the GPU over to VM %s", task->vm_name);
+        if (task->stop_user_units)
+                stop_user_units(task->stop_user_units);
+        return run_target(m, task, state, signals);
 }
 
 static int start(const Task *task) {
@@ -266,17 +331,7 @@ static int start(const Task *task) {
 
         /* Also because a failed unit stays loaded, and would not be read from its copy. */
         forget_failures(m, task->vm, false);
-        r = pin_units(m, task->vm, state);
-        if (r < 0) {
-                /* Without it the way back knows that nothing was begun. */
-                (void) state_remove(state, RECORD_STOPPED);
-                return r;
-        }
-
-        log_info("the checks passed; handing the GPU over to VM %s", task->vm_name);
-        if (task->stop_user_units)
-                stop_user_units(task->stop_user_units);
-        return run_target(m, task, state);
+        return begin(m, task, state);
 }
 
 /* Steps that take their time are not told: the status may say why they are undone. */

@@ -3,6 +3,7 @@
 #include <limits.h>
 
 #include "check.h"
+#include "device-setting.h"
 #include "emit.h"
 #include "function.h"
 #include "json.h"
@@ -114,11 +115,22 @@ static int check_machine(const Config *config, const Vm *vm, const Plan *plan, F
                 .start_units = config_value(config, vm, KEY_START_UNITS)->list,
                 .unload_auto = is_word && streq(*modules, "auto"),
                 .unload_modules = is_word ? NULL : modules,
+                .huge_pages = config_value(config, vm, KEY_HUGE_PAGES)->list,
                 .ignore_inhibitors = streq(config_value(config, vm, KEY_INHIBITORS)->choice, "ignore"),
         };
+        char *const *governor = config_value(config, vm, KEY_CPU_GOVERNOR)->list;
+        _cleanup_free_ char *cpus = strv_join(config_value(config, vm, KEY_ALLOWED_CPUS)->list, ",");
+        _cleanup_strv_free_ char **attributes = NULL, **bars = NULL;
         _cleanup_manager_ Manager *m = NULL;
         int r;
 
+        if (!cpus || device_attributes(config, plan->functions, &attributes) < 0 ||
+            device_bars(config, plan->functions, &bars) < 0)
+                return log_oom();
+        check.attributes = attributes;
+        check.resize_bars = bars;
+        check.allowed_cpus = isempty(cpus) ? NULL : cpus;
+        check.cpu_governor = governor ? *governor : NULL;
         r = root_is_set() ? 0 : manager_open(NULL, &m);
         if (r < 0)
                 return r;

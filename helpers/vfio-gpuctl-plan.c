@@ -16,13 +16,23 @@ static int print_words(const char *label, char *const *words) {
         return 0;
 }
 
+static const char *describe_order(const Plan *plan, size_t i) {
+        const Step *step = &plan->steps[i];
+
+        if (step->early)
+                return "before all that,";
+        if (i == 0)
+                return "first";
+        if (step->aside)
+                return step->rank == 0 ? "beside that," : "after that,";
+        return plan->steps[i - 1].rank == step->rank ? "beside that," : "then";
+}
+
 static int print_step(const Plan *plan, size_t i) {
         const Step *step = &plan->steps[i];
-        bool beside = i > 0 && plan->steps[i - 1].rank == step->rank;
         int r;
 
-        (void) printf("  %s %s: %s, within %us\n", beside ? "beside that," : i > 0 ? "then" : "first",
-                      step->name, step->title, plan->timeout);
+        (void) printf("  %s %s: %s, within %us\n", describe_order(plan, i), step->name, step->title, plan->timeout);
         r = print_words("      stops  ", step->conflicts);
         if (r >= 0)
                 r = print_words("      start  ", step->start);

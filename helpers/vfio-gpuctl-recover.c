@@ -135,6 +135,9 @@ static int undo(const char *vm) {
         STRV_FOREACH(step, STRV_MAKE("bind", "desktop"))
                 if (run_stop(vm, *step) < 0)
                         r = -EIO;
+        STRV_FOREACH(tuning, SWAP_TUNINGS_RECORDED)
+                if (run_stop(vm, *tuning) < 0)
+                        r = -EIO;
         return r;
 }
 

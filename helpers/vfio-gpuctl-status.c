@@ -62,6 +62,11 @@ static int print_text(const Status *s) {
                 (void) printf("VM %s %s\n", s->vm_name, stage);
         for (size_t i = 0; i < s->n_functions && r >= 0; i++)
                 r = print_function(s->functions + i);
+        for (size_t i = 0; i < s->n_tunings; i++)
+                if (s->tunings[i].failed)
+                        (void) printf("  without %s: %s failed\n", s->tunings[i].setting, s->tunings[i].unit);
+                else
+                        (void) printf("  with %s\n", s->tunings[i].setting);
         STRV_FOREACH(left, s->left)
                 (void) printf("  left: %s\n", *left);
         if (s->is_stale)
@@ -91,6 +96,18 @@ static void print_holders(Json *j, const FunctionStatus *f) {
         json_end(j, ']');
 }
 
+static void print_tunings(Json *j, const Status *s) {
+        json_begin(j, "settings", '[');
+        for (size_t i = 0; i < s->n_tunings; i++) {
+                json_begin(j, NULL, '{');
+                json_string(j, "setting", s->tunings[i].setting);
+                json_string(j, "unit", s->tunings[i].unit);
+                json_bool(j, "failed", s->tunings[i].failed);
+                json_end(j, '}');
+        }
+        json_end(j, ']');
+}
+
 static void print_json(Json *j, const Status *s) {
         json_begin(j, NULL, '{');
         json_string(j, "vm", s->vm_name);
@@ -99,6 +116,7 @@ static void print_json(Json *j, const Status *s) {
         json_string(j, "failure", s->failure);
         json_strv(j, "left", s->left);
         json_bool(j, "configuration_changed", s->is_stale);
+        print_tunings(j, s);
         json_begin(j, "functions", '[');
         for (size_t i = 0; i < s->n_functions; i++) {
                 const FunctionStatus *f = s->functions + i;

@@ -2,9 +2,8 @@
 
 #include "check-part.h"
 #include "clock.h"
+#include "inhibitor.h"
 #include "text.h"
-
-#define LOGIND "org.freedesktop.login1"
 
 /* Nobody can wait for long at a question that most often has no answer. */
 #define ANSWER_TIMEOUT (5 * USEC_PER_SEC)
@@ -17,6 +16,11 @@ static bool has_word(const char *words, const char *word) {
                 if ((p == words || p[-1] == ':') && (!p[n] || p[n] == ':'))
                         return true;
         return false;
+}
+
+/* What another swap holds is about the machine, not about the desktop. */
+static bool is_ours(const char *who, uint32_t uid) {
+        return streq(who, INHIBITOR_WHO) && uid == 0;
 }
 
 static int add_inhibitor(CheckContext *c, const char *who, const char *why, uint32_t uid, uint32_t pid) {
@@ -32,8 +36,7 @@ static int ask(sd_bus *bus, sd_bus_message **ret) {
         _cleanup_message_ sd_bus_message *call = NULL;
         int r;
 
-        r = sd_bus_message_new_method_call(bus, &call, LOGIND, "/org/freedesktop/login1", LOGIND ".Manager",
-                                           "ListInhibitors");
+        r = sd_bus_message_new_method_call(bus, &call, LOGIND, LOGIND_PATH, LOGIND_MANAGER, "ListInhibitors");
         return r < 0 ? r : sd_bus_call(bus, call, ANSWER_TIMEOUT, NULL, ret);
 }
 
@@ -52,7 +55,7 @@ int check_inhibitors(CheckContext *c) {
 
         r = sd_bus_message_enter_container(reply, 'a', "(ssssuu)");
         while (r >= 0 && (r = sd_bus_message_read(reply, "(ssssuu)", &what, &who, &why, &mode, &uid, &pid)) > 0)
-                if (streq(mode, "block") && has_word(what, "shutdown"))
+                if (streq(mode, "block") && has_word(what, "shutdown") && !is_ours(who, uid))
                         r = add_inhibitor(c, who, why, uid, pid);
         return r;
 }

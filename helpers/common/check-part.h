@@ -38,6 +38,12 @@ int check_networks_of(CheckContext *c, const char *address);
 int check_units(CheckContext *c);
 int check_inhibitors(CheckContext *c);
 
+/* What the VM wants of the host beside the GPU. */
+int check_cpus(CheckContext *c);
+int check_governor(CheckContext *c);
+int check_huge_pages(CheckContext *c);
+int check_devices(CheckContext *c);
+
 /* libvirt's definition of the VM and, if there is one, what is not among the parts itself: the ROM file of one of its
  * host devices, the hook, and the scripts that the hook runs. */
 int check_libvirt(CheckContext *c);

@@ -15,6 +15,10 @@ static int (*const parts[])(CheckContext *c) = {
         check_networks,
         check_units,
         check_inhibitors,
+        check_cpus,
+        check_governor,
+        check_huge_pages,
+        check_devices,
         check_libvirt,
 };
 

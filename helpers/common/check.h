@@ -14,6 +14,11 @@ typedef struct Check {
         bool unload_auto;
         char *const *unload_modules;
         bool ignore_inhibitors;
+        const char *allowed_cpus; /* as of the command line; NULL for all */
+        const char *cpu_governor; /* NULL for none */
+        char *const *huge_pages;
+        char *const *attributes; /* words of device-setting.h */
+        char *const *resize_bars;
         bool starting; /* the unit that makes the swap is the one that asks */
 } Check;
 

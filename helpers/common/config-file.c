@@ -79,7 +79,8 @@ static int open_section(Reader *r, const char *text) {
 
         if (r->passing_over)
                 report(r, CONFIG_BAD_SECTION, NULL, text,
-                       "is no head of a section: expected [GPU], [Host] or [VM NAME] and nothing behind it");
+                       "is no head of a section: expected [GPU], [Host], [VM NAME] or [Device ADDRESS] and nothing "
+                       "behind it");
         else
                 report(r, CONFIG_SECTION, NULL, NULL, NULL);
         return r->error;

@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "key.h"
+#include "key-tuning.h"
 #include "module-name.h"
 #include "pci.h"
 #include "strv.h"
@@ -177,10 +178,38 @@ const KeyInfo key_table[KEY_MAX] = {
                 .name = "Consoles", .section = "Host", .parse = parse_choice, .fallback = "auto",
                 .choices = { "auto", "keep" },
         },
+        [KEY_ALLOWED_CPUS] = {
+                .name = "AllowedCPUs", .section = "Host", .parse = parse_cpus, .is_list = true, .fallback = "",
+        },
+        [KEY_INHIBIT] = {
+                .name = "Inhibit", .section = "Host", .parse = parse_inhibit, .is_list = true, .fallback = "",
+        },
+        [KEY_CPU_GOVERNOR] = {
+                .name = "CpuGovernor", .section = "Host", .parse = parse_governor, .is_list = true, .fallback = "",
+        },
+        [KEY_HUGE_PAGES] = {
+                .name = "HugePages", .section = "Host", .parse = parse_huge_pages, .is_list = true, .fallback = "",
+        },
         [KEY_TIMEOUT] = {
                 .name = "TimeoutSec", .section = "Host", .parse = parse_timeout, .fallback = "90", .least = 1,
         },
+        [KEY_RESET_METHOD] = {
+                .name = "ResetMethod", .section = "Device", .parse = parse_reset_methods, .is_list = true,
+        },
+        [KEY_POWER_CONTROL] = {
+                .name = "PowerControl", .section = "Device", .parse = parse_choice, .choices = { "on", "auto" },
+        },
+        [KEY_D3COLD] = {
+                .name = "D3cold", .section = "Device", .parse = parse_choice, .choices = { "yes", "no" },
+        },
+        [KEY_RESIZE_BAR] = {
+                .name = "ResizeBar", .section = "Device", .parse = parse_bars, .is_list = true,
+        },
 };
+
+bool key_is_for_device(int key) {
+        return streq(key_table[key].section, "Device");
+}
 
 int key_from_name(const char *name) {
         for (int key = 0; key < KEY_MAX; key++)

@@ -7,6 +7,7 @@
 #include "pin.h"
 #include "pinned.h"
 #include "programs.h"
+#include "record.h"
 #include "root.h"
 #include "state.h"
 #include "strv.h"
@@ -158,12 +159,12 @@ static bool is_loaded_from_copy(Manager *m, const char *vm) {
 }
 
 int unpin_units(Manager *m, const char *vm, int state) {
-        _cleanup_strv_free_ char **copies = NULL;
+        _cleanup_strv_free_ char **copies = NULL, **reload = NULL;
         int r;
 
         r = state_read(state, RECORD, &copies);
-        if (r < 0)
-                return r == -ENOENT ? 0 : log_error_errno(r, "cannot read which units were copied: %m");
+        if (r < 0 && r != -ENOENT)
+                return log_error_errno(r, "cannot read which units were copied: %m");
 
         if (pin_is_current(vm, state) == 0)
                 log_notice("the configuration has changed during the swap; it counts from the next one on");
@@ -174,7 +175,7 @@ int unpin_units(Manager *m, const char *vm, int state) {
         if (r < 0)
                 (void) log_warning_errno(r, "cannot remove the copies of programs in " STATE_DIRECTORY "/%s: %m", vm);
 
-        r = is_loaded_from_copy(m, vm) ? manager_reload(m) : 0;
+        r = is_loaded_from_copy(m, vm) || state_read(state, RECORD_RELOAD, &reload) >= 0 ? manager_reload(m) : 0;
         if (r < 0)
                 return log_error_errno(r, "cannot reload the service manager: %m; run 'systemctl daemon-reload'");
         return state_remove(state, RECORD);

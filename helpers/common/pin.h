@@ -13,6 +13,6 @@ int pin_units(Manager *m, const char *vm, int state);
  * if there are no copies, or another negative errno. */
 int pin_is_current(const char *vm, int state);
 
-/* Removes the copies again. If the manager still has a unit from one of them it is reloaded, so that the next swap uses
- * the configuration of that time. Returns 0, or a negative errno after it logged why. */
+/* Removes the copies again. If the manager still has a unit from one of them, or a record asks for it, it is reloaded,
+ * so that the next swap uses the configuration of that time. Returns 0, or a negative errno after it logged why. */
 int unpin_units(Manager *m, const char *vm, int state);

@@ -6,17 +6,20 @@
 /* One thing that is done to the machine, and undone. */
 typedef struct Step {
         const char *name;     /* as in vfio-gpu-NAME@VM.service and in the program's name */
-        const char *title;
+        char *title;          /* the plan's own */
         char *unit;           /* the plan's own */
         char **conflicts;     /* units that cannot run with it, NULL for none */
         char **after;         /* units that end before it begins and begin after it is undone, NULL for none */
         unsigned rank;        /* steps of one rank run side by side, after all of lower ranks */
         char **start, **stop; /* commands; no stop for what needs no undoing */
+        bool aside;           /* the swap goes on without it */
+        bool early;           /* started by itself before all others, and the swap refused if it fails */
+        bool lives;           /* its program does the work for as long as it runs */
         /* All that it needs, NULL if it runs commands of modprobe.d(5), which may need any. */
         const char *capabilities, *calls;
 } Step;
 
-#define PLAN_STEPS_MAX 3
+#define PLAN_STEPS_MAX 10
 
 /* All that happens for one VM. */
 typedef struct Plan {
@@ -28,7 +31,7 @@ typedef struct Plan {
         char **functions;   /* what is handed over */
         unsigned timeout;
         size_t n_steps;
-        Step steps[PLAN_STEPS_MAX]; /* their commands are the plan's own */
+        Step steps[PLAN_STEPS_MAX]; /* in order of their ranks, then those beside; their commands are the plan's own */
 } Plan;
 
 /* Works out what is done for the VM. Returns 0 with a plan that ends with plan_done() and is valid as long

@@ -8,3 +8,6 @@
 
 /* There, and empty, once vfio-gpu@.service has asked for those that were stopped. */
 #define RECORD_RETURNING "returning"
+
+/* There, and empty, if the service manager is to read its units again at the end. */
+#define RECORD_RELOAD "reload"

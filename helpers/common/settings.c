@@ -7,6 +7,7 @@
 #include "gpu.h"
 #include "key.h"
 #include "log.h"
+#include "pci.h"
 #include "search-path.h"
 #include "strv.h"
 #include "text.h"
@@ -72,6 +73,17 @@ static void vm_free(Vm *vm) {
 static void leave(_unused_ void *node) {
 }
 
+static int compare_devices(const void *a, const void *b) {
+        return strcmp(((const Device *) a)->address, ((const Device *) b)->address);
+}
+
+static void device_free(Device *device) {
+        settings_done(&device->settings);
+        strv_free(device->problems);
+        free(device->address);
+        free(device);
+}
+
 Config *config_free(Config *config) {
         if (!config)
                 return NULL;
@@ -80,6 +92,10 @@ Config *config_free(Config *config) {
         for (size_t i = 0; i < config->n_vms; i++)
                 vm_free(config->vms[i]);
         free(config->vms);
+        tdestroy(config->devices_by_address, leave);
+        for (size_t i = 0; i < config->n_devices; i++)
+                device_free(config->devices[i]);
+        free(config->devices);
         settings_done(&config->defaults);
         strv_free(config->files);
         strv_free(config->problems);
@@ -99,19 +115,25 @@ Vm *config_find_vm(const Config *config, const char *name) {
         return found ? *found : NULL;
 }
 
+/* Returns an array of pointers with room for one more, NULL without memory. */
+static void *grow(void *array, size_t used, size_t *allocated) {
+        size_t n = 2 * *allocated + 4;
+        void *grown;
+
+        if (used < *allocated)
+                return array;
+        grown = reallocarray(array, n, sizeof(void *));
+        if (grown)
+                *allocated = n;
+        return grown;
+}
+
 static int add_vm(Config *config, const char *name, const Location *where, Vm **ret) {
-        Vm *vm;
+        Vm *vm, **vms = grow(config->vms, config->n_vms, &config->vms_allocated);
 
-        if (config->n_vms == config->vms_allocated) {
-                size_t n = 2 * config->vms_allocated + 4;
-                Vm **grown = reallocarray(config->vms, n, sizeof(Vm *));
-
-                if (!grown)
-                        return -ENOMEM;
-                config->vms = grown;
-                config->vms_allocated = n;
-        }
-
+        if (!vms)
+                return -ENOMEM;
+        config->vms = vms;
         vm = calloc(1, sizeof(Vm));
         if (!vm)
                 return -ENOMEM;
@@ -126,9 +148,36 @@ static int add_vm(Config *config, const char *name, const Location *where, Vm **
         return 0;
 }
 
-/* Returns what follows "VM" in the name of a section, NULL if it is no VM's. */
-static const char *section_vm(const char *section) {
-        const char *name = startswith(section, "VM");
+Device *config_find_device(const Config *config, const char *address) {
+        const Device key = { .address = (char *) address };
+        Device **found = tfind(&key, &config->devices_by_address, compare_devices);
+
+        return found ? *found : NULL;
+}
+
+static int add_device(Config *config, const char *address, const Location *where, Device **ret) {
+        Device *device, **devices = grow(config->devices, config->n_devices, &config->devices_allocated);
+
+        if (!devices)
+                return -ENOMEM;
+        config->devices = devices;
+        device = calloc(1, sizeof(Device));
+        if (!device)
+                return -ENOMEM;
+        config->devices[config->n_devices++] = device;
+
+        device->where = *where;
+        device->address = strdup(address);
+        if (!device->address || !tsearch(device, &config->devices_by_address, compare_devices))
+                return -ENOMEM;
+
+        *ret = device;
+        return 0;
+}
+
+/* Returns what follows the word in the name of a section, NULL if it begins with another one. */
+static const char *section_name(const char *section, const char *word) {
+        const char *name = startswith(section, word);
 
         if (!name || (*name && !strchr(" \t", *name)))
                 return NULL;
@@ -159,11 +208,34 @@ static int enter_vm(Config *config, const char *name, const Location *where) {
         return 0;
 }
 
+static int enter_device(Config *config, const char *name, const Location *where) {
+        _cleanup_free_ char *address = NULL;
+        int r;
+
+        config->scope.type = SCOPE_IGNORED;
+        r = pci_address_parse(name, &address);
+        if (r == -EINVAL)
+                return complain(config, &config->problems, where,
+                                "\"%s\" is no PCI address: expected [Device ADDRESS] with one like 0000:01:00.0 or "
+                                "01:00.0", name);
+        if (r < 0)
+                return r;
+
+        config->scope.device = config_find_device(config, address);
+        if (!config->scope.device) {
+                r = add_device(config, address, where, &config->scope.device);
+                if (r < 0)
+                        return r;
+        }
+        config->scope.type = SCOPE_DEVICE;
+        return 0;
+}
+
 static int unknown_section(Config *config, const char *section, const Location *where) {
-        static const char *const names[] = { "GPU", "Host", "VM" };
+        static const char *const names[] = { "GPU", "Host", "VM", "Device" };
         size_t n = strcspn(section, " \t");
         _cleanup_free_ char *word = strndup(section, n);
-        const char *near;
+        const char *near, *rest = "";
 
         if (!word)
                 return -ENOMEM;
@@ -172,16 +244,20 @@ static int unknown_section(Config *config, const char *section, const Location *
         near = nearest_name(word, names, ELEMENTSOF(names));
         if (!near)
                 return complain(config, NULL, where,
-                                "unknown section [%s] (expected [GPU], [Host] or [VM NAME])", section);
-        return complain(config, NULL, where, "unknown section [%s] (did you mean [%s%s]?)", section, near,
-                        streq(near, "VM") ? section[n] ? section + n : " NAME" : "");
+                                "unknown section [%s] (expected [GPU], [Host], [VM NAME] or [Device ADDRESS])",
+                                section);
+        if (streq(near, "VM") || streq(near, "Device"))
+                rest = section[n] ? section + n : streq(near, "VM") ? " NAME" : " ADDRESS";
+        return complain(config, NULL, where, "unknown section [%s] (did you mean [%s%s]?)", section, near, rest);
 }
 
 static int enter_section(Config *config, const ConfigEvent *event, const Location *where) {
-        const char *vm = section_vm(event->section);
+        const char *vm = section_name(event->section, "VM"), *device = section_name(event->section, "Device");
 
         if (vm)
                 return enter_vm(config, vm, where);
+        if (device)
+                return enter_device(config, device, where);
         if (streq(event->section, "GPU"))
                 config->scope.type = SCOPE_GPU;
         else if (streq(event->section, "Host"))
@@ -191,10 +267,26 @@ static int enter_section(Config *config, const ConfigEvent *event, const Locatio
         return 0;
 }
 
-/* A VM's own section keeps its trouble to itself; whatever else cannot be read may have been meant for any
- * VM. */
+/* Where complaints about what stands in the section belong, NULL for nowhere. The section of a VM, or of a device,
+ * keeps its trouble to itself; whatever else cannot be read may have been meant for any VM. */
+static char ***scope_problems(Config *config) {
+        switch (config->scope.type) {
+        case SCOPE_IGNORED:
+                return NULL;
+        case SCOPE_VM:
+                return &config->scope.vm->problems;
+        case SCOPE_DEVICE:
+                return &config->scope.device->problems;
+        case SCOPE_NONE:
+        case SCOPE_GPU:
+        case SCOPE_HOST:
+                break;
+        }
+        return &config->problems;
+}
+
 static int bad_section(Config *config, const ConfigEvent *event, const Location *where) {
-        const char *vm = section_vm(event->section);
+        const char *vm = section_name(event->section, "VM");
         int r = 0;
 
         config->scope.type = SCOPE_IGNORED;
@@ -208,8 +300,7 @@ static int bad_section(Config *config, const ConfigEvent *event, const Location 
 }
 
 static int bad_line(Config *config, const ConfigEvent *event, const Location *where) {
-        char ***list = config->scope.type == SCOPE_IGNORED ? NULL :
-                       config->scope.type == SCOPE_VM ? &config->scope.vm->problems : &config->problems;
+        char ***list = scope_problems(config);
 
         if (event->value)
                 return complain(config, list, where, "\"%s\" %s", event->value, event->problem);
@@ -218,16 +309,17 @@ static int bad_line(Config *config, const ConfigEvent *event, const Location *wh
 
 static int unknown_key(Config *config, const ConfigEvent *event, const Location *where) {
         const char *names[KEY_MAX], *near;
-        int key = key_from_name(event->key);
+        int key = key_from_name(event->key), n = 0;
 
         if (key >= 0)
-                return complain(config, NULL, where,
-                                "%s= does not belong into [%s] but into [%s] or [VM NAME]", event->key,
-                                event->section, key_table[key].section);
+                return complain(config, NULL, where, "%s= does not belong into [%s] but into [%s%s", event->key,
+                                event->section, key_table[key].section,
+                                key_is_for_device(key) ? " ADDRESS]" : "] or [VM NAME]");
 
         for (int i = 0; i < KEY_MAX; i++)
-                names[i] = key_table[i].name;
-        near = nearest_name(event->key, names, KEY_MAX);
+                if (key_is_for_device(i) == (config->scope.type == SCOPE_DEVICE))
+                        names[n++] = key_table[i].name;
+        near = nearest_name(event->key, names, (size_t) n);
         if (near)
                 return complain(config, NULL, where, "unknown key %s= in [%s] (did you mean %s=?)",
                                 event->key, event->section, near);
@@ -245,8 +337,10 @@ static int set_value(Config *config, Settings *settings, int key, const char *te
                 /* An empty list is a value as well; an empty word takes back what was set. */
                 if (key_table[key].is_list)
                         value->list = strv_free(value->list);
-                else
+                else {
                         settings->where[key].file = NULL;
+                        value->choice = NULL;
+                }
                 return 0;
         }
 
@@ -255,6 +349,18 @@ static int set_value(Config *config, Settings *settings, int key, const char *te
                 return complain(config, &settings->problems[key], where, "%s=: %s", key_table[key].name,
                                 problem);
         return r;
+}
+
+static bool belongs(const Config *config, int key, const char *section) {
+        if (config->scope.type == SCOPE_VM || config->scope.type == SCOPE_DEVICE)
+                return key_is_for_device(key) == (config->scope.type == SCOPE_DEVICE);
+        return streq(key_table[key].section, section);
+}
+
+static Settings *scope_settings(Config *config) {
+        if (config->scope.type == SCOPE_DEVICE)
+                return &config->scope.device->settings;
+        return config->scope.type == SCOPE_VM ? &config->scope.vm->settings : &config->defaults;
 }
 
 static int assign(Config *config, const ConfigEvent *event, const Location *where) {
@@ -268,11 +374,9 @@ static int assign(Config *config, const ConfigEvent *event, const Location *wher
                                 event->key);
 
         key = key_from_name(event->key);
-        if (key < 0 || (config->scope.type != SCOPE_VM && !streq(key_table[key].section, event->section)))
+        if (key < 0 || !belongs(config, key, event->section))
                 return unknown_key(config, event, where);
-        return set_value(config,
-                         config->scope.type == SCOPE_VM ? &config->scope.vm->settings : &config->defaults,
-                         key, event->value, where);
+        return set_value(config, scope_settings(config), key, event->value, where);
 }
 
 static int handle_event(const ConfigEvent *event, void *userdata) {
@@ -390,7 +494,7 @@ static int set_fallbacks(Config *config) {
         for (int key = 0; key < KEY_MAX; key++) {
                 _cleanup_free_ char *unused = NULL;
 
-                if (config->defaults.where[key].file)
+                if (config->defaults.where[key].file || !key_table[key].fallback)
                         continue;
                 r = key_table[key].parse(&key_table[key], key_table[key].fallback,
                                          &config->defaults.values[key], &unused);
@@ -398,6 +502,32 @@ static int set_fallbacks(Config *config) {
                         return r;
         }
         return 0;
+}
+
+static void use_devices(Config *config, const Vm *vm) {
+        STRV_FOREACH(function, config_value(config, vm, KEY_DEVICES)->list) {
+                Device *device = config_find_device(config, *function);
+
+                if (device)
+                        device->is_used = true;
+        }
+}
+
+/* A function that nobody hands over is a slip of the pen, if it is known what they hand over. */
+static int check_devices(Config *config) {
+        bool known = config->n_vms > 0;
+        int r = 0;
+
+        for (size_t i = 0; i < config->n_vms && config->n_devices > 0; i++) {
+                known = known && !value_problems(config, config->vms[i], KEY_DEVICES);
+                use_devices(config, config->vms[i]);
+        }
+        for (size_t i = 0; i < config->n_devices && known && r >= 0; i++)
+                if (!config->devices[i]->is_used)
+                        r = complain(config, NULL, &config->devices[i]->where,
+                                     "[Device %s] is handed over to no VM (see Devices=)",
+                                     config->devices[i]->address);
+        return r;
 }
 
 int config_finish(Config *config) {
@@ -419,7 +549,7 @@ int config_finish(Config *config) {
                 if (r >= 0)
                         r = check_vm(config, vm);
         }
-        return r;
+        return r < 0 ? r : check_devices(config);
 }
 
 int config_load(Config **ret) {
@@ -452,20 +582,41 @@ int config_load(Config **ret) {
         return 0;
 }
 
+static int add_problems(char *const *list, char ***problems) {
+        int r = 0;
+
+        for (; list && *list && r >= 0; list++)
+                r = strv_extend(problems, *list);
+        return r;
+}
+
+static int add_device_problems(const Device *device, char ***problems) {
+        int r;
+
+        r = add_problems(device->problems, problems);
+        for (int key = 0; key < KEY_MAX && r >= 0; key++)
+                r = add_problems(device->settings.problems[key], problems);
+        return r;
+}
+
 int config_problems(const Config *config, const Vm *vm, char ***ret) {
-        char **lists[KEY_MAX + 2] = { config->problems, vm->problems };
+        char *const *functions = config_value(config, vm, KEY_DEVICES)->list;
         _cleanup_strv_free_ char **problems = NULL;
         int r;
 
-        for (int key = 0; key < KEY_MAX; key++)
-                lists[key + 2] = value_problems(config, vm, (Key) key);
+        r = add_problems(config->problems, &problems);
+        if (r >= 0)
+                r = add_problems(vm->problems, &problems);
+        for (int key = 0; key < KEY_MAX && r >= 0; key++)
+                r = add_problems(value_problems(config, vm, (Key) key), &problems);
+        for (; functions && *functions && r >= 0; functions++) {
+                const Device *device = config_find_device(config, *functions);
 
-        for (size_t i = 0; i < ELEMENTSOF(lists); i++)
-                STRV_FOREACH(problem, lists[i]) {
-                        r = strv_extend(&problems, *problem);
-                        if (r < 0)
-                                return r;
-                }
+                if (device)
+                        r = add_device_problems(device, &problems);
+        }
+        if (r < 0)
+                return r;
 
         *ret = TAKE_PTR(problems);
         return 0;

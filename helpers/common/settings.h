@@ -17,13 +17,21 @@ typedef enum Key {
         KEY_HOLDERS,
         KEY_HOLDERS_TIMEOUT,
         KEY_CONSOLES,
+        KEY_ALLOWED_CPUS,
+        KEY_INHIBIT,
+        KEY_CPU_GOVERNOR,
+        KEY_HUGE_PAGES,
         KEY_TIMEOUT,
+        KEY_RESET_METHOD,
+        KEY_POWER_CONTROL,
+        KEY_D3COLD,
+        KEY_RESIZE_BAR,
         KEY_MAX,
 } Key;
 
 typedef union Value {
         char **list;
-        const char *choice; /* one of the words that the key allows */
+        const char *choice; /* one of the words that the key allows, NULL where there is no default */
         unsigned seconds;
 } Value;
 
@@ -46,8 +54,19 @@ typedef struct Vm {
         char **problems; /* complaints about the VM that are about no single value */
 } Vm;
 
+typedef struct Device {
+        char *address;
+        Location where;
+        Settings settings; /* only those of [Device] */
+        char **problems;
+        bool is_used; /* some VM gets it */
+} Device;
+
 typedef struct Config {
         Settings defaults;
+        Device **devices; /* in the order of the files */
+        size_t n_devices, devices_allocated;
+        void *devices_by_address; /* of tsearch() */
         Vm **vms; /* in the order of the files */
         size_t n_vms, vms_allocated;
         void *vms_by_name; /* of tsearch() */
@@ -55,8 +74,9 @@ typedef struct Config {
         char **problems; /* complaints that leave no VM as it was meant */
         bool has_errors;
         struct {
-                enum { SCOPE_NONE, SCOPE_IGNORED, SCOPE_GPU, SCOPE_HOST, SCOPE_VM } type;
+                enum { SCOPE_NONE, SCOPE_IGNORED, SCOPE_GPU, SCOPE_HOST, SCOPE_VM, SCOPE_DEVICE } type;
                 Vm *vm;
+                Device *device;
         } scope; /* the section that is being read */
 } Config;
 
@@ -77,6 +97,9 @@ DEFINE_CLEANUP(Config *, config_free)
 
 /* Returns the VM of that name, or NULL. */
 Vm *config_find_vm(const Config *config, const char *name);
+
+/* Returns the section of the function with that address, or NULL. */
+Device *config_find_device(const Config *config, const char *address);
 
 /* Returns the value that counts for the VM: its own, or the default. */
 const Value *config_value(const Config *config, const Vm *vm, Key key);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "root.h"
@@ -30,6 +31,18 @@ int state_open(const char *vm, bool create) {
 
         parent = open_parent(create);
         return parent < 0 ? parent : open_directory(parent, vm, create);
+}
+
+int state_lock(void) {
+        int fd = open_parent(false);
+
+        if (fd >= 0 && flock(fd, LOCK_EX) < 0) {
+                int r = -errno;
+
+                safe_close(fd);
+                return r;
+        }
+        return fd;
 }
 
 bool state_exists(const char *vm) {

@@ -17,6 +17,10 @@ bool state_exists(const char *vm);
  * or another negative errno. Links are not followed. */
 int state_open(const char *vm, bool create);
 
+/* Waits until no other program has the records of all VMs to itself, and has them then, until the descriptor is
+ * closed. Returns that, -ENOENT where there are no records, or another negative errno. */
+int state_lock(void);
+
 /* Writes a record at once and in whole, replacing an older one. Returns 0 or a negative errno. */
 int state_write(int state, const char *record, char *const *lines);
 

@@ -24,6 +24,11 @@ void status_done(Status *s) {
                 holders_free(f->holders, f->n_holders);
         }
         free(s->functions);
+        for (size_t i = 0; i < s->n_tunings; i++) {
+                free(s->tunings[i].unit);
+                free(s->tunings[i].setting);
+        }
+        free(s->tunings);
         free(s->vm_name);
         strv_free(s->units);
         free(s->failure);
@@ -121,6 +126,40 @@ static int read_units(Manager *m, bool has_records, Status *s) {
         return streq(active, "failed") ? read_failure(m, entry, s) : 0;
 }
 
+/* The description of the unit ends with the setting. */
+static int read_tuning(Manager *m, const char *vm_name, const char *unit, TuningStatus *t) {
+        _cleanup_free_ char *active = NULL, *description = NULL;
+        size_t prefix = strlen("GPU for VM : ") + strlen(vm_name);
+        int r;
+
+        r = manager_unit_string(m, unit, "Unit", "ActiveState", &active);
+        if (r >= 0)
+                r = manager_unit_string(m, unit, "Unit", "Description", &description);
+        if (r < 0)
+                return r;
+
+        t->unit = strdup(unit);
+        t->setting = strdup(strlen(description) > prefix ? description + prefix : description);
+        t->failed = streq(active, "failed");
+        return t->unit && t->setting ? 0 : -ENOMEM;
+}
+
+static int read_tunings(Manager *m, Status *s) {
+        _cleanup_strv_free_ char **units = NULL;
+        int r;
+
+        r = swap_units(m, s->vm, STRV_MAKE("active", "activating", "failed"), &units);
+        if (r < 0)
+                return r;
+        s->tunings = calloc(strv_length(units) + 1, sizeof(TuningStatus));
+        if (!s->tunings)
+                return -ENOMEM;
+        STRV_FOREACH(unit, units)
+                if (r >= 0 && swap_is_tuning(*unit))
+                        r = read_tuning(m, s->vm_name, *unit, s->tunings + s->n_tunings++);
+        return r;
+}
+
 /* Without the service manager the drivers have to tell. */
 static void guess_stage(bool has_records, const Function *before, Status *s) {
         s->stage = has_records ? STAGE_HANDED_OVER : STAGE_NOT_BEGUN;
@@ -152,6 +191,10 @@ static int add_left_records(int state, Status *s) {
         } records[] = {
                 { "modules", "modules to be loaded again" },
                 { "consoles", "to be bound again" },
+                { "cpus", "units that are to have these CPUs again" },
+                { "device", "to be set again" },
+                { "governor", "to be set again" },
+                { "hugepages", "huge pages (KiB each, before, during the swap)" },
                 { RECORD_STOPPED, "units to be started again" },
                 { RECORD_STARTED, "units to be stopped again" },
                 { "pinned", "copies of units to be removed" },
@@ -190,6 +233,8 @@ int status_read(Manager *m, const char *vm, char *const *configured, Status *s) 
 
         if (state >= 0 && pin_is_current(vm, state) == 0)
                 s->is_stale = true;
+        if (r >= 0 && m && (s->stage == STAGE_HANDED_OVER || s->stage == STAGE_HANDING_OVER))
+                r = read_tunings(m, s);
         if (r >= 0 && s->stage == STAGE_HALF_DONE)
                 r = add_left_functions(before, s);
         if (r >= 0 && s->stage == STAGE_HALF_DONE)

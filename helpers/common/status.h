@@ -20,6 +20,13 @@ typedef struct FunctionStatus {
         size_t n_holders;
 } FunctionStatus;
 
+/* What the VM wants of the host beside the GPU. */
+typedef struct TuningStatus {
+        char *unit;
+        char *setting; /* in the words of the configuration, as of this swap */
+        bool failed;   /* the swap goes on without it */
+} TuningStatus;
+
 typedef struct Status {
         const char *vm; /* as in the names of units */
         char *vm_name;
@@ -29,6 +36,8 @@ typedef struct Status {
         char *holder; /* who has the functions through VFIO, or NULL */
         char **left; /* what is not undone, where the stage is half-done */
         bool is_stale; /* the configuration has changed since the swap began */
+        TuningStatus *tunings; /* of a swap that is not over */
+        size_t n_tunings;
         FunctionStatus *functions;
         size_t n_functions;
 } Status;

@@ -27,6 +27,12 @@ enum {
         ARG_UNLOAD_MODULES,
         ARG_RETURN,
         ARG_TIMEOUT,
+        ARG_ALLOWED_CPUS,
+        ARG_INHIBIT,
+        ARG_CPU_GOVERNOR,
+        ARG_HUGE_PAGES,
+        ARG_ATTRIBUTE,
+        ARG_RESIZE_BAR,
 };
 
 static const struct option options[] = {
@@ -42,6 +48,12 @@ static const struct option options[] = {
         { "unload-modules", required_argument, NULL, ARG_UNLOAD_MODULES },
         { "return", required_argument, NULL, ARG_RETURN },
         { "timeout", required_argument, NULL, ARG_TIMEOUT },
+        { "allowed-cpus", required_argument, NULL, ARG_ALLOWED_CPUS },
+        { "inhibit", required_argument, NULL, ARG_INHIBIT },
+        { "cpu-governor", required_argument, NULL, ARG_CPU_GOVERNOR },
+        { "huge-pages", required_argument, NULL, ARG_HUGE_PAGES },
+        { "attribute", required_argument, NULL, ARG_ATTRIBUTE },
+        { "resize-bar", required_argument, NULL, ARG_RESIZE_BAR },
         { NULL },
 };
 
@@ -120,6 +132,21 @@ static int parse_option(int c, const char *value, Task *task) {
                 return r;
         case ARG_TIMEOUT:
                 return parse_seconds(value, &task->timeout);
+        case ARG_ALLOWED_CPUS:
+                task->allowed_cpus = value;
+                return 0;
+        case ARG_INHIBIT:
+                task->inhibit = value;
+                return 0;
+        case ARG_CPU_GOVERNOR:
+                task->cpu_governor = value;
+                return 0;
+        case ARG_HUGE_PAGES:
+                return strv_split(value, ",", &task->huge_pages);
+        case ARG_ATTRIBUTE:
+                return strv_extend(&task->attributes, value);
+        case ARG_RESIZE_BAR:
+                return strv_extend(&task->resize_bars, value);
         default:
                 return -EINVAL;
         }
@@ -209,6 +236,9 @@ int step_main(int argc, char **argv, const StepVerbs *verbs) {
         strv_free(task.start_units);
         strv_free(task.stop_user_units);
         strv_free(task.unload_modules);
+        strv_free(task.huge_pages);
+        strv_free(task.attributes);
+        strv_free(task.resize_bars);
         strv_free(task.functions);
         return r;
 }

@@ -25,6 +25,12 @@ typedef struct Task {
         char **unload_modules;    /* --unload-modules=LIST, NULL for "no" */
         bool rescan;              /* --return=rescan */
         unsigned timeout;         /* --timeout=, seconds */
+        const char *allowed_cpus; /* --allowed-cpus=, a list of cpu-set.h, NULL for all */
+        const char *inhibit;      /* --inhibit=, as logind wants it, NULL for nothing */
+        const char *cpu_governor; /* --cpu-governor=, NULL for none */
+        char **huge_pages;        /* --huge-pages=, words of huge-pages.h with commas */
+        char **attributes;        /* --attribute=, of functions: "0000:01:00.0/d3cold_allowed=0" */
+        char **resize_bars;       /* --resize-bar=, words of bar.h */
         char **functions;         /* the PCI functions that are handed over */
 } Task;
 

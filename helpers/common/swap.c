@@ -7,7 +7,6 @@
 #include "log.h"
 #include "pin.h"
 #include "state.h"
-#include "strv.h"
 #include "swap.h"
 #include "text.h"
 
@@ -26,6 +25,18 @@ bool swap_has_unit(const char *unit, const char *vm) {
 
         return suffix && (streq(suffix, ".service") || streq(suffix, ".target")) && !startswith(unit, SWAP_TEST "@") &&
                 !startswith(unit, SWAP_RECOVER "@");
+}
+
+bool swap_is_tuning(const char *unit) {
+        const char *name = startswith(unit, "vfio-gpu-");
+
+        STRV_FOREACH(tuning, SWAP_TUNINGS) {
+                const char *rest = name ? startswith(name, *tuning) : NULL;
+
+                if (rest && *rest == '@')
+                        return true;
+        }
+        return false;
 }
 
 int swap_units(Manager *m, const char *vm, char *const *states, char ***ret) {
@@ -76,6 +87,23 @@ bool swap_ask_for_desktop(Manager *m, char *const *units) {
         return true;
 }
 
+static int queue_stops_of(Manager *m, char *const *units, bool tunings) {
+        int r;
+
+        for (char *const *unit = units; unit && *unit; unit++) {
+                _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+                if (swap_is_tuning(*unit) != tunings)
+                        continue;
+                r = manager_queue(m, "StopUnit", *unit, "replace", &error);
+                if (r < 0)
+                        return log_full(LOG_ERR, r, &(LogSubject) { .unit = *unit }, "cannot stop %s: %s", *unit,
+                                        error.message);
+        }
+        return 0;
+}
+
+/* What is ordered after the steps on the way back waits for them only if they are to be stopped already. */
 static int queue_stops(Manager *m, const char *vm) {
         _cleanup_strv_free_ char **units = NULL;
         int r;
@@ -83,16 +111,8 @@ static int queue_stops(Manager *m, const char *vm) {
         r = swap_units(m, vm, NOT_UNDONE, &units);
         if (r < 0)
                 return log_error_errno(r, "cannot list the steps of this swap: %m");
-
-        STRV_FOREACH(unit, units) {
-                _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-
-                r = manager_queue(m, "StopUnit", *unit, "replace", &error);
-                if (r < 0)
-                        return log_full(LOG_ERR, r, &(LogSubject) { .unit = *unit }, "cannot stop %s: %s", *unit,
-                                        error.message);
-        }
-        return 0;
+        r = queue_stops_of(m, units, false);
+        return r < 0 ? r : queue_stops_of(m, units, true);
 }
 
 int swap_stop(Manager *m, const char *vm, SwapWaiting waiting) {
@@ -129,7 +149,8 @@ int swap_unfinished(int state, char ***ret) {
         _cleanup_strv_free_ char **records = NULL;
         int r = 0;
 
-        STRV_FOREACH(record, STRV_MAKE("functions", "modules", "consoles")) {
+        STRV_FOREACH(record, STRV_MAKE("functions", "modules", "consoles", "cpus", "device",
+                                         "governor", "hugepages")) {
                 _cleanup_strv_free_ char **lines = NULL;
 
                 if (r >= 0 && state_read(state, *record, &lines) != -ENOENT)

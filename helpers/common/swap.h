@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bus.h"
+#include "strv.h"
 
 /* One swap as a whole: its units in the service manager, and what is left of it when they are stopped. 'vm' is the VM's
  * name as in the names of units. */
@@ -9,6 +10,14 @@
 /* The units that end a swap that is only tried, and one that was left unfinished; none of them is a step. */
 #define SWAP_TEST "vfio-gpu-test"
 #define SWAP_RECOVER "vfio-gpu-recover"
+
+/* The units of what a VM wants of the host beside the GPU: a swap goes on without them. What those
+ * of the first list change is on record, and undone by their programs. */
+#define SWAP_TUNINGS_RECORDED STRV_MAKE("cpus", "device", "governor", "hugepages")
+#define SWAP_TUNINGS STRV_MAKE("bar", "cpus", "device", "governor", "hugepages", "inhibit", "power")
+
+/* Returns whether the unit is that of a tuning. */
+bool swap_is_tuning(const char *unit);
 
 /* Returns whether a unit of ours is the VM's target, one of its steps or, in a file's name, vfio-gpu@.service of it:
  * "vfio-gpu-bind@a@b.service" belongs to VM "a@b" alone. */

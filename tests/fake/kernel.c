@@ -145,6 +145,17 @@ static char *driver_of(const char *bus, const char *device) {
         return follow(link);
 }
 
+/* With nothing to do, a function sleeps as soon as it may. */
+static int control_write(const char *attribute, const char *value) {
+        _cleanup_free_ char *state = NULL;
+
+        if (asprintf(&state, "%.*s/../power_state", (int) (strrchr(attribute, '/') - attribute), attribute) < 0)
+                abort();
+        write_file(attribute, "%s\n", value);
+        write_file(state, "%s\n", streq(value, "on") ? "D0" : "D3hot");
+        return 0;
+}
+
 /* The driver's link to the device, the device's to the driver, and what the driver makes of the device. */
 static void attach(const char *bus, const char *device, const char *driver, bool bound) {
         _cleanup_free_ char *link = NULL, *directory = NULL, *back = NULL, *forth = NULL, *to = NULL, *owner = NULL;
@@ -158,6 +169,14 @@ static void attach(const char *bus, const char *device, const char *driver, bool
         if (!directory || asprintf(&forth, "%s/driver", directory) < 0)
                 kernel_fatal("no such device:", link);
 
+        /* It allows its functions to sleep, and forbids it again. */
+        if (streq(driver, "vfio-pci") && exists("%s/power/control", directory)) {
+                _cleanup_free_ char *control = NULL;
+
+                if (asprintf(&control, "%s/power/control", directory) < 0)
+                        abort();
+                (void) control_write(control, bound ? "auto" : "on");
+        }
         if (!bound)
                 move(owner, false);
         if (bound) {
@@ -320,6 +339,48 @@ static char *read_beside(const char *attribute, const char *other) {
         return text;
 }
 
+/* All of its methods, and what else is added by modules that do not show it. */
+static int reset_method_write(const char *attribute, const char *value) {
+        _cleanup_free_ char *words = strdup(value);
+
+        for (char *rest = words, *word; (word = strsep(&rest, " "));)
+                if (*word && !streq(word, "flr") && !streq(word, "bus") && !streq(word, "device_specific") &&
+                    !streq(word, "default"))
+                        return -EINVAL;
+        write_file(attribute, "%s\n", streq(value, "default") ? "flr bus" : value);
+        return 0;
+}
+
+/* Returns where the line of a region begins in the text of "resource". */
+static char *find_region(char *text, int region) {
+        for (; region > 0; region--)
+                text = strchr(text, '\n') + 1;
+        return text;
+}
+
+static int resize_write(const char *attribute, const char *value) {
+        _cleanup_free_ char *directory = strndup(attribute, (size_t) (strrchr(attribute, '/') - attribute)),
+                            *name = NULL, *sizes = read_beside(attribute, strrchr(attribute, '/') + 1), *text = NULL;
+        int region = atoi(strrchr(attribute, '/') + sizeof("/resource") - 1), order = atoi(value);
+        unsigned long long begin = 0, end = 0, flags = 0;
+        char *line, *behind;
+
+        if (exists("%s/driver", directory))
+                return -EBUSY;
+        if (!((strtoull(sizes, NULL, 16) >> order) & 1))
+                return -EINVAL;
+        if (asprintf(&name, "%s/resource", directory) < 0)
+                abort();
+        text = read_file(name);
+        line = find_region(text, region);
+        if (sscanf(line, "%llx %llx %llx", &begin, &end, &flags) != 3)
+                kernel_fatal("has no such region:", attribute);
+        behind = strchr(line, '\n') + 1;
+        write_file(name, "%.*s0x%016llx 0x%016llx 0x%016llx\n%s", (int) (line - text), text, begin,
+                   begin + (1ULL << (order + 20)) - 1, flags, behind);
+        return 0;
+}
+
 /* Any two bytes but these, and any other number of bytes, mean to show it. */
 static int rom_write(const char *attribute, const char *value) {
         _cleanup_free_ char *state = NULL;
@@ -341,14 +402,74 @@ static int enable_write(const char *attribute, const char *value) {
         return 0;
 }
 
-/* With nothing to do, a function sleeps as soon as it may. */
-static int control_write(const char *attribute, const char *value) {
-        _cleanup_free_ char *state = NULL;
+static int governor_write(const char *attribute, const char *value) {
+        _cleanup_free_ char *known = read_beside(attribute, "scaling_available_governors");
 
-        if (asprintf(&state, "%.*s/../power_state", (int) (strrchr(attribute, '/') - attribute), attribute) < 0)
+        for (char *rest = known, *word; (word = strsep(&rest, " "));)
+                if (streq(word, value)) {
+                        write_file(attribute, "%s\n", value);
+                        return 0;
+                }
+        return -EINVAL;
+}
+
+static long read_count(const char *pool, const char *name) {
+        _cleanup_free_ char *file = NULL, *text = NULL;
+
+        if (asprintf(&file, "%s/%s_hugepages", pool, name) < 0)
                 abort();
-        write_file(attribute, "%s\n", value);
-        write_file(state, "%s\n", streq(value, "on") ? "D0" : "D3hot");
+        text = read_file(file);
+        return atol(text);
+}
+
+static void write_count(const char *pool, const char *name, long count) {
+        _cleanup_free_ char *file = NULL;
+
+        if (asprintf(&file, "%s/%s_hugepages", pool, name) < 0)
+                abort();
+        write_file(file, "%li\n", count);
+}
+
+/* Returns how many pages can be had by now. */
+static long huge_pages_max(const char *pool) {
+        _cleanup_free_ char *name = NULL, *limits = NULL, *compacted = read_file("proc/sys/vm/compact_memory"),
+                            *dropped = read_file("proc/sys/vm/drop_caches");
+        long limit[3] = { 0 };
+        int kb = 0;
+
+        if (sscanf(strrchr(pool, '/'), "/hugepages-%ikB", &kb) != 1 || asprintf(&name, "kernel/huge-%i", kb) < 0)
+                abort();
+        limits = read_file(name);
+        if (sscanf(limits, "%li %li %li", limit, limit + 1, limit + 2) != 3)
+                kernel_fatal("has no such huge pages:", pool);
+        return limit[atoi(dropped) == 3 ? 2 : atoi(compacted) == 1 ? 1 : 0];
+}
+
+/* As the kernel does it: pages in use that are one too many become surplus, and the other way round. */
+static int huge_pages_write(const char *attribute, const char *value) {
+        _cleanup_free_ char *pool = strndup(attribute, (size_t) (strrchr(attribute, '/') - attribute));
+        long target = atol(value), limit = huge_pages_max(pool), nr = read_count(pool, "nr"),
+             unused = read_count(pool, "free"), surplus = read_count(pool, "surplus"), persistent = nr - surplus, n;
+
+        if (target > persistent) {
+                n = surplus < target - persistent ? surplus : target - persistent;
+                surplus -= n;
+                persistent += n;
+                n = (target < limit ? target : limit) - persistent;
+                nr += n > 0 ? n : 0;
+                unused += n > 0 ? n : 0;
+        } else {
+                n = unused - read_count(pool, "resv");
+                n = n < persistent - target ? n : persistent - target;
+                nr -= n;
+                unused -= n;
+                surplus += persistent - n - target;
+                write_file("proc/sys/vm/compact_memory", "0\n");
+                write_file("proc/sys/vm/drop_caches", "0\n");
+        }
+        write_count(pool, "nr", nr);
+        write_count(pool, "free", unused);
+        write_count(pool, "surplus", surplus);
         return 0;
 }
 
@@ -383,6 +504,18 @@ int kernel_write(const char *attribute, const char *value) {
                 return rom_write(attribute, value);
         if (streq(last, "enable"))
                 return enable_write(attribute, text);
+        if (streq(last, "reset_method"))
+                return reset_method_write(attribute, text);
+        if (streq(last, "d3cold_allowed")) {
+                write_file(attribute, "%s\n", text);
+                return 0;
+        }
+        if (startswith(last, "resource") && endswith(last, "_resize"))
+                return resize_write(attribute, text);
+        if (streq(last, "nr_hugepages"))
+                return huge_pages_write(attribute, text);
+        if (streq(last, "scaling_governor"))
+                return governor_write(attribute, text);
         if (endswith(attribute, "/power/control"))
                 return control_write(attribute, text);
         if (sscanf(attribute, "/sys/devices/virtual/vtconsole/%31[^/]/bind", console) == 1 && streq(last, "bind")) {

@@ -7,6 +7,7 @@
  *     needs/MODULE     the modules that this one uses
  *     adds/OWNER       what is there only together with its owner, which is DRIVER@DEVICE, a module or a PCI function
  *     parked/          those of them that are not there now, with "%" for "/"
+ *     huge-KB          how many huge pages can be had: at once, after compaction, and after caches are dropped
  * Functions return 0 or a negative errno. */
 
 /* Decides the tree, before any other call. */

@@ -89,6 +89,32 @@ class Machine:
         self.link(f"{directory}/driver", f"sys/bus/{bus}/drivers/{driver}")
         self.link(f"sys/bus/{bus}/drivers/{driver}/{device}", str(directory))
 
+    def cpu_policies(self):
+        for number, governor in enumerate(("schedutil", "performance", "schedutil")):
+            directory = f"sys/devices/system/cpu/cpufreq/policy{number}"
+            self.write(f"{directory}/scaling_governor", governor + "\n")
+            self.write(f"{directory}/scaling_available_governors", "performance schedutil\n")
+
+    def huge_pages(self, kb=2048, easy=100, compacted=100, dropped=100, **counts):
+        """A pool, and how many pages can be had: at once, once memory is compacted, and once caches are dropped as well."""
+        directory = f"sys/kernel/mm/hugepages/hugepages-{kb}kB"
+        for name in "nr", "free", "resv", "surplus":
+            self.write(f"{directory}/{name}_hugepages", f"{counts.get(name, 0)}\n")
+        self.write(f"kernel/huge-{kb}", f"{easy} {compacted} {dropped}\n")
+        self.write("proc/sys/vm/compact_memory", "0\n")
+        self.write("proc/sys/vm/drop_caches", "0\n")
+        self.write("proc/meminfo", "MemTotal:       16384000 kB\nMemAvailable:    8192000 kB\n")
+
+    def device_settings(self, address):
+        """What a function has that can be set: its region 0 can have 256M to 2G, and has 256M."""
+        directory = f"sys/devices/pci0000:00/{address}"
+        for name, text in {"reset_method": "flr bus", "d3cold_allowed": "1", "power/control": "on", "power_state": "D0",
+                           "resource0_resize": "0000000000000f00",
+                           "resource": "0x00000000e0000000 0x00000000efffffff 0x000000000014220c\n"
+                                       "0x0000000000000000 0x0000000000000000 0x0000000000000000\n"
+                                       "0x00000000f0000000 0x00000000f1ffffff 0x000000000014220c"}.items():
+            self.write(f"{directory}/{name}", text + "\n")
+
     def console(self, number, name, bound, owner=None):
         directory = f"sys/devices/virtual/vtconsole/vtcon{number}"
         self.write(f"{directory}/name", name + "\n")
@@ -165,10 +191,12 @@ def audio(machine):
     machine.bind("pci", AUDIO, "snd_hda_intel")
 
 
-def nouveau(root, vfio_loaded=True):
+def nouveau(root, vfio_loaded=True, governor=None):
     """A GPU with an open driver, whose frame buffer has the consoles."""
     machine = Machine(root)
     vfio(machine, vfio_loaded)
+    if governor:
+        machine.module(f"cpufreq_{governor}", loaded=False)
     audio(machine)
     machine.module("nouveau", (), "nouveau")
     gpu = machine.function(GPU, ["nouveau"])

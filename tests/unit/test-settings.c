@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "device-setting.h"
 #include "log.h"
 #include "plan.h"
 #include "root.h"
@@ -56,6 +57,10 @@ static void test_defaults(void) {
         list_is(config, "a", KEY_STOP_UNITS, "display-manager.service");
         list_is(config, "a", KEY_START_UNITS, "");
         list_is(config, "a", KEY_UNLOAD_MODULES, "auto");
+        list_is(config, "a", KEY_ALLOWED_CPUS, "");
+        list_is(config, "a", KEY_INHIBIT, "");
+        list_is(config, "a", KEY_CPU_GOVERNOR, "");
+        list_is(config, "a", KEY_HUGE_PAGES, "");
         is(config_value(config, vm, KEY_RETURN)->choice, "rebind");
         is(config_value(config, vm, KEY_SESSIONS)->choice, "end");
         is(config_value(config, vm, KEY_HOLDERS)->choice, "refuse");
@@ -87,6 +92,51 @@ static void test_lists(void) {
         list_is(config, "d", KEY_UNLOAD_MODULES, "nvidia nvidia_drm i2c-nvidia-gpu");
         list_is(config, "e", KEY_UNLOAD_MODULES, "no");
         list_is(config, "f", KEY_UNLOAD_MODULES, "nvidia");
+}
+
+static void test_tunings(void) {
+        _cleanup_config_free_ Config *config = parse(
+                "[VM a]\nDevices=01:00.0\nAllowedCPUs=0-3,8\nAllowedCPUs=9\nInhibit=idle:sleep\nInhibit=sleep\n"
+                "CpuGovernor=powersave\nCpuGovernor=performance\nHugePages=1x2M\nHugePages=2x1G\n"
+                "[VM b]\nDevices=01:00.0\n[Host]\nCpuGovernor=schedutil\nHugePages=1x2M\nHugePages=\n");
+
+        ok(!logged && !config->has_errors);
+        list_is(config, "a", KEY_ALLOWED_CPUS, "0-3 8 9");
+        list_is(config, "a", KEY_INHIBIT, "idle sleep");
+        list_is(config, "a", KEY_CPU_GOVERNOR, "performance");
+        list_is(config, "a", KEY_HUGE_PAGES, "1x2M 2x1G");
+        list_is(config, "b", KEY_CPU_GOVERNOR, "schedutil");
+        list_is(config, "b", KEY_HUGE_PAGES, "");
+}
+
+static void test_devices(void) {
+        _cleanup_config_free_ Config *config =
+                parse("[Device 01:00.0]\nResetMethod=flr bus\nPowerControl=on\nResizeBar=0:1G\n"
+                      "[VM a]\nDevices=0000:01:00.0 01:00.1\n[VM b]\nDevices=02:00.0\n"
+                      "[Device 01:00.1]\nD3cold=yes\nD3cold=\n"
+                      "[Device 0000:01:00.0]\nD3cold=no\nPowerControl=\nPowerControl=auto\n");
+        _cleanup_strv_free_ char **attributes = NULL, **power = NULL, **bars = NULL;
+        char **functions = STRV_MAKE("0000:01:00.1", "0000:01:00.0", "0000:02:00.0");
+
+        ok(!logged && !config->has_errors);
+        ok(device_attributes(config, functions, &attributes) == 0 && device_power(config, functions, &power) == 0 &&
+           device_bars(config, functions, &bars) == 0);
+        ok(strv_length(attributes) == 3 && strv_length(power) == 1 && strv_length(bars) == 1);
+        ok(strv_contains(attributes, "0000:01:00.0/reset_method=flr bus"));
+        ok(strv_contains(attributes, "0000:01:00.0/d3cold_allowed=0"));
+        ok(strv_contains(attributes, "0000:01:00.0/power/control=auto"));
+        ok(strv_contains(power, "0000:01:00.0/power/control=auto") && strv_contains(bars, "0000:01:00.0/0:1G"));
+}
+
+static void test_device_complaints(void) {
+        _cleanup_config_free_ Config
+                *bad = parse("[VM a]\nDevices=01:00.0\n[VM b]\nDevices=02:00.0\n[Device 01:00.0]\nD3cold=maybe\n"),
+                *lost = parse("[VM a]\nDevices=01:00.0\n[Device x]\n[Device 02:00.0]\n"),
+                *unknown = parse("[VM a]\nDevices=x\n[Device 02:00.0]\nD3cold=no\n");
+
+        ok(n_problems(bad, "a") == 1 && n_problems(bad, "b") == 0);
+        ok(n_problems(lost, "a") == 1);
+        ok(n_problems(unknown, "a") == 1);
 }
 
 static void test_words(void) {
@@ -173,6 +223,17 @@ static void test_warnings(void) {
         warns("[vm Win 10]\nDevices=x\n",
               "f:1: unknown section [vm Win 10] (did you mean [VM Win 10]?), ignoring.");
         warns("[Vm]\n", "f:1: unknown section [Vm] (did you mean [VM NAME]?), ignoring.");
+        warns("[VM a]\nDevices=01:00.0\n[Device 02:00.0]\nD3cold=no\n",
+              "f:3: [Device 0000:02:00.0] is handed over to no VM (see Devices=), ignoring.");
+        warns("[VM a]\nDevices=01:00.0\nD3cold=no\n",
+              "f:3: D3cold= does not belong into [VM a] but into [Device ADDRESS], ignoring.");
+        warns("[VM a]\nDevices=01:00.0\n[Device 01:00.0]\nTimeoutSec=1\n",
+              "f:4: TimeoutSec= does not belong into [Device 01:00.0] but into [Host] or [VM NAME], ignoring.");
+        warns("[VM a]\nDevices=01:00.0\n[Device 01:00.0]\nD3Cold=no\n",
+              "f:4: unknown key D3Cold= in [Device 01:00.0] (did you mean D3cold=?), ignoring.");
+        warns("[device 01:00.0]\n",
+              "f:1: unknown section [device 01:00.0] (did you mean [Device 01:00.0]?), ignoring.");
+        warns("[Device 02:00.0]\nD3cold=no\n", NULL);
         warns("[Windows10]\nnonsense\n",
               "f:2: \"nonsense\" is no assignment: expected Key=Value, ignoring.");
 }
@@ -228,6 +289,9 @@ int main(void) {
         root_set("/nonexistent");
         test_defaults();
         test_lists();
+        test_tunings();
+        test_devices();
+        test_device_complaints();
         test_words();
         test_complaints();
         test_warnings();

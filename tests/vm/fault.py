@@ -6,9 +6,11 @@ is lost. tests/soak runs all of them, cases/faults.py a sample."""
 
 import hashlib
 
-from host import AUDIO, entry, GPU, Host, ONE_VM, states, step, VM
+from host import AUDIO, entry, GPU, Host, MORE, ONE_VM, states, step, VM
 
 PROGRAMS = 'swap', 'desktop', 'modules', 'bind'
+BESIDE = 'cpus', 'inhibit', 'hugepages', 'device', 'power'
+NOT_UNDONE = 'modules', 'inhibit', 'power'
 ERRORS = 'EBUSY', 'ENODEV', 'EINVAL', 'EPERM'
 
 # Whatever changes something outside of the program: files, records, calls over D-Bus.
@@ -17,6 +19,8 @@ EFFECTS = 'write,sendmsg,mkdirat,mkdir,renameat,unlinkat,unlink,finit_module,del
 # What fails with an error, where the program does that in this PC at all.
 FAILING = {
     ('swap', 'start'): 'write', ('modules', 'start'): 'finit_module', ('bind', 'start'): 'write', ('bind', 'stop'): 'write',
+    ('cpus', 'start'): 'sendmsg', ('cpus', 'stop'): 'sendmsg', ('hugepages', 'start'): 'write', ('hugepages', 'stop'): 'write',
+    ('device', 'start'): 'write', ('device', 'stop'): 'write', ('power', 'start'): 'write',
 }
 
 # Others than the swap end with the bus, and are not started again by themselves.
@@ -91,7 +95,7 @@ class Fault:
 
     def run(self, pc, number=1):
         """Returns how the host came back; None where the program makes fewer calls."""
-        host = Host(pc, ONE_VM)
+        host = Host(pc, MORE if self.program in BESIDE else ONE_VM)
         self.arm(pc, number)
         if self.direction == 'stop':
             host.start()
@@ -145,10 +149,8 @@ def table():
     """Every fault of the table, in order of its rows and columns."""
     delayed = f'-e trace={EFFECTS} -e inject={EFFECTS}:delay_enter=4s:when=1'
     slowed = f'-e trace={EFFECTS} -e inject={EFFECTS}:delay_enter=100ms'
-    for program in PROGRAMS:
-        for direction in 'start', 'stop':
-            if (program, direction) == ('modules', 'stop'):
-                continue
+    for program in PROGRAMS + BESIDE:
+        for direction in ('start',) if program in NOT_UNDONE else ('start', 'stop'):
             yield Fault(program, direction, 'exit', 'exit')
             yield Fault(program, direction, 'kill-at-start', 'kill')
             yield Fault(program, direction, 'kill', f'-e trace={EFFECTS} -e inject={EFFECTS}:signal=KILL:when={{}}')
@@ -193,9 +195,9 @@ class Table:
     def text(self):
         columns = list(dict.fromkeys(fault.kind for fault in table()))
         rows = list(dict.fromkeys(fault.row for fault in table()))
-        lines = [' ' * 14 + ''.join(f'{column:>14}' for column in columns)]
+        lines = [' ' * 16 + ''.join(f'{column:>14}' for column in columns)]
         for row in rows:
-            lines.append(f'{row:<14}' + ''.join(f'{self._cell(row, column):>14}' for column in columns))
+            lines.append(f'{row:<16}' + ''.join(f'{self._cell(row, column):>14}' for column in columns))
         total = [sum(results.count(result) for results in self.verdicts.values()) for result in (BACK, RECOVERED, LOST)]
         lines.append(f'{sum(total)} cases: desktop back {total[0]}, needed recover {total[1]}, lost {total[2]}')
         return '\n'.join(lines)

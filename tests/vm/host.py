@@ -7,6 +7,8 @@ GPU, AUDIO = '0000:01:00.0', '0000:01:00.1'
 VM = 'Windows10'
 DEVICES = '[GPU]\nDevices=01:00.0 01:00.1\n'
 ONE_VM = DEVICES + f'[VM {VM}]\n'
+# What this PC can do for a VM beside that.
+MORE = ONE_VM + f'AllowedCPUs=0\nInhibit=sleep\nHugePages=8x2M\n[Device {GPU}]\nD3cold=yes\nPowerControl=on\n'
 
 # How long the greeter may take to draw itself, on a machine that is busy with other things as well.
 PATIENCE = 120
