@@ -26,6 +26,7 @@ static const char *const swaps[] = {
         "display-manager",
 };
 
+/* A tree that was moved there from a home has the same wrong with all of it. */
 static int add_writable(CheckContext *c, const char *path) {
         _cleanup_free_ char *printable = text_printable(path), *problem = NULL;
         struct stat st;
@@ -33,11 +34,24 @@ static int add_writable(CheckContext *c, const char *path) {
 
         if (!printable)
                 return -ENOMEM;
-        if (stat(path, &st) < 0)
+        if (findings_have(c->findings, FINDING_SCRIPT_WRITABLE) || stat(path, &st) < 0)
                 return 0;
         r = writers_check(printable, &st, &problem);
-        return r != -EINVAL ? r : findings_add(c->findings, FINDING_SCRIPT_WRITABLE, printable,
-                                               "libvirt's hook runs it, or what is in it, as root: %s", problem);
+        return r != -EINVAL ? r :
+                findings_add(c->findings, FINDING_SCRIPT_WRITABLE, printable,
+                             "libvirt's hook runs it, or what is in it, as root: %s; so for all that is in "
+                             FOLDER "%s", problem, c->check->vm_name);
+}
+
+/* The folders that lead to those of an operation. */
+static int check_way(CheckContext *c, const char *operation) {
+        _cleanup_free_ char *vm = root_path(FOLDER "%s", c->check->vm_name);
+        _cleanup_free_ char *above = root_path(FOLDER "%s/%.*s", c->check->vm_name,
+                                               (int) strcspn(operation, "/"), operation);
+        int r;
+
+        r = vm && above ? add_writable(c, vm) : -ENOMEM;
+        return r < 0 ? r : add_writable(c, above);
 }
 
 /* Scripts from before, which were right as long as nothing else made the swap. */
@@ -53,8 +67,7 @@ static int add_swap(CheckContext *c, const char *path) {
                         return findings_add(c->findings, FINDING_SCRIPT_SWAPS, printable,
                                             "libvirt's hook runs %s, which seems to swap the GPU as well ('%s' is in "
                                             "it): what is done twice is not undone as it was; take that out, or "
-                                            "'chmod -x' it",
-                                            printable, swaps[i]);
+                                            "'chmod -x' it", printable, swaps[i]);
         return 0;
 }
 
@@ -76,9 +89,14 @@ static int check_operation(CheckContext *c, const char *operation) {
 
         if (!path)
                 return -ENOMEM;
+        if (!path_exists(path))
+                return 0;
+        r = check_way(c, operation);
+        if (r < 0)
+                return r;
         if (list_directory(path, &names) < 0) {
                 r = check_script(c, path);
-                return r < 0 ? r : path_exists(path);
+                return r < 0 ? r : 1;
         }
 
         r = add_writable(c, path);
@@ -115,8 +133,7 @@ static int check_dispatcher(CheckContext *c) {
                              "%s runs the scripts of VM '%s' (" FOLDER "%s/), so vfio-gpu's hook does not: one that "
                              "refuses the VM comes too late for the desktop, and what undoes the others runs before "
                              "the GPU is given back; 'chmod -x %s' leaves them to vfio-gpu's hook", path,
-                             c->check->vm_name, c->check->vm_name,
-                             path);
+                             c->check->vm_name, c->check->vm_name, path);
 }
 
 int check_scripts(CheckContext *c) {

@@ -83,6 +83,13 @@ int findings_add(Findings *findings, FindingType type, const char *object, const
         return 0;
 }
 
+bool findings_have(const Findings *findings, FindingType type) {
+        for (size_t i = 0; i < findings->n; i++)
+                if (findings->list[i].info == &finding_table[type])
+                        return true;
+        return false;
+}
+
 size_t findings_count(const Findings *findings, Severity severity) {
         size_t n = 0;
 

@@ -94,6 +94,9 @@ typedef struct Findings {
 /* Adds a finding, with a sentence made as by printf(). Returns 0, or -ENOMEM with the findings as they were. */
 int findings_add(Findings *findings, FindingType type, const char *object, const char *format, ...) _printf_(4, 5);
 
+/* Returns whether there is one of that type. */
+bool findings_have(const Findings *findings, FindingType type);
+
 /* Returns how many there are of that severity. */
 size_t findings_count(const Findings *findings, Severity severity);
 
