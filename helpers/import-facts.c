@@ -91,10 +91,10 @@ static int script(const char *name, bool source, const Script **ret, void *userd
         return recorder->script ? recorder->script(name, source, ret, recorder->userdata) : 0;
 }
 
-static int vm(const char *name, void *userdata) {
+static int vm(const char *name, bool is_pattern, void *userdata) {
         Recorder *recorder = userdata;
 
-        return recorder->vm ? recorder->vm(name, recorder->userdata) : 0;
+        return recorder->vm ? recorder->vm(name, is_pattern, recorder->userdata) : 0;
 }
 
 int record(Recorder *recorder, char *const *arguments, bool vm_is_other) {

@@ -74,7 +74,7 @@ typedef struct Recorder {
         bool is_start;
         bool dispatches; /* set where a script runs what is in libvirt's folder of the VM */
         int (*script)(const char *name, bool source, const Script **ret, void *userdata); /* as in ShellCaller */
-        int (*vm)(const char *name, void *userdata);
+        int (*vm)(const char *name, bool is_pattern, void *userdata);
         void *userdata;
         unsigned *budget; /* as in ShellCaller */
 } Recorder;

@@ -187,9 +187,15 @@ static int add_vm(Import *import, const char *name) {
         return 0;
 }
 
-/* The name of a VM that a script compares with what libvirt calls it with. */
-static int found_vm(const char *name, void *userdata) {
-        return vm_name_problem(name) ? 0 : add_vm(userdata, name);
+/* The name of a VM, or a pattern for some, that a script compares with what libvirt calls it with. */
+static int found_vm(const char *name, bool is_pattern, void *userdata) {
+        Import *import = userdata;
+
+        if (!is_pattern)
+                return vm_name_problem(name) ? 0 : add_vm(import, name);
+        if (!import->pattern)
+                import->pattern = arena_strndup(&import->arena, name, strlen(name));
+        return import->pattern ? 0 : -ENOMEM;
 }
 
 static int follow(Import *import, Facts *facts, const Hook *hook, bool is_start, char *const *arguments, bool is_other,
@@ -355,7 +361,7 @@ static int follow_hook(Import *import, ImportVm *vm, Hook *hook, size_t moment) 
         r = follow(import, &vm->facts, hook, is_start,
                    hook->type == HOOK_LOOSE ? STRV_MAKE(any_text, any_text, any_text) :
                                               STRV_MAKE(name, operation, sub, "-"),
-                   !vm->name && hook->type == HOOK_FILE, &unused);
+                   !vm->name && hook->type == HOOK_FILE && !import->pattern, &unused);
         if (r >= 0 && hook->dispatches)
                 forgive_dispatcher(vm, hook);
         return r;
@@ -384,6 +390,12 @@ static int tell_vm(Import *import, const ImportVm *vm) {
                 return vm->name ? remark(import, "VM %s: its hooks do nothing about a GPU, and stay as they are%s",
                                          name, "") :
                                   0;
+        if (!vm->name && import->pattern)
+                return remark(import,
+                              "the scripts are for VMs whose names are like \"%s\": write a section for each in "
+                              "place of "
+                              "[VM %s]",
+                              import->pattern, name);
         if (!vm->name)
                 return remark(
                         import,

@@ -30,6 +30,7 @@ typedef struct Import {
         Hook *hooks; /* sorted */
         size_t n_hooks, hooks_allocated;
         ImportMachine machine;
+        const char *pattern; /* that the name of the VM is compared with, NULL for none */
         unsigned budget; /* how many commands may still be followed */
         ImportVm *vms;
         size_t n_vms, vms_allocated;

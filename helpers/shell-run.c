@@ -48,10 +48,9 @@ static int forget_changed(Shell *s) {
 }
 
 /* Runs what is run only if a condition holds that is not known. */
-static int run_branch(Shell *s, const ShellNode *node, unsigned condition) {
+static int run_branch(Shell *s, const ShellNode *node, unsigned condition, ShellStatus *ret) {
         ShellBranch b = shell_begin_branch(s, condition);
-        ShellStatus status;
-        int r = node ? shell_run_node(s, node, &status) : 0;
+        int r = node ? shell_run_node(s, node, ret) : 0;
 
         shell_end_branch(s, b, true);
         s->leave = SHELL_STAYS;
@@ -146,7 +145,10 @@ static int run_and_or(Shell *s, const ShellNode *node, ShellStatus *ret) {
                 return shell_run_node(s, node->second, ret);
         if (is_and ? status == SHELL_FALSE : status == SHELL_TRUE)
                 return 0;
-        r = run_branch(s, node->second, node->line);
+        r = run_branch(s, node->second, node->line, &status);
+        /* Whatever the first one is, this decides. */
+        if (status == (is_and ? SHELL_FALSE : SHELL_TRUE))
+                *ret = status;
         return r < 0 ? r : forget_changed(s);
 }
 
@@ -162,9 +164,9 @@ static int run_if(Shell *s, const ShellNode *node, ShellStatus *ret) {
                 return shell_run_node(s, node->second, ret);
         if (status == SHELL_FALSE)
                 return node->third ? shell_run_node(s, node->third, ret) : 0;
-        r = run_branch(s, node->second, node->line);
+        r = run_branch(s, node->second, node->line, &status);
         if (r >= 0)
-                r = run_branch(s, node->third, node->line);
+                r = run_branch(s, node->third, node->line, &status);
         return r < 0 ? r : forget_changed(s);
 }
 
@@ -203,10 +205,10 @@ static int run_case(Shell *s, const ShellNode *node, ShellStatus *ret) {
                         return shell_run_node(s, clause->body, ret);
                 is_sure = false;
                 if (r == SHELL_TRUE && !clause->goes_on) {
-                        r = run_branch(s, clause->body, node->line);
+                        r = run_branch(s, clause->body, node->line, ret);
                         break;
                 }
-                r = run_branch(s, clause->body, node->line);
+                r = run_branch(s, clause->body, node->line, ret);
         }
         return r < 0 ? r : forget_changed(s);
 }
@@ -251,7 +253,7 @@ static int run_loop(Shell *s, const ShellNode *node, ShellStatus *ret) {
                 return r;
         if (status != goal && (status == SHELL_TRUE || status == SHELL_FALSE))
                 return 0;
-        r = run_branch(s, node->second, status == goal ? 0 : node->line);
+        r = run_branch(s, node->second, status == goal ? 0 : node->line, &status);
         return r < 0 ? r : forget_changed(s);
 }
 

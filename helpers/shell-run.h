@@ -42,8 +42,8 @@ typedef struct ShellCaller {
         /* Looks for a script, by its path or (also to be found in the usual directories) its name. Returns 1 with
          * it, 0 if there is none, or a negative errno. 'source' is for one that needs no "#!". */
         int (*script)(const char *name, bool source, const Script **ret, void *userdata);
-        /* Gets a name that the name of the VM is compared with; may be NULL. */
-        int (*vm)(const char *name, void *userdata);
+        /* Gets a name, or a pattern for names, that the name of the VM is compared with; may be NULL. */
+        int (*vm)(const char *name, bool is_pattern, void *userdata);
         void *userdata;
         bool vm_is_other; /* the VM's name is none that a script knows */
         unsigned *budget; /* how many commands all runs together may still follow, NULL for no such limit */

@@ -83,25 +83,27 @@ static char *literal(Shell *s, const char *pattern) {
         return text;
 }
 
+static int tell_vm(Shell *s, const char *name, bool is_pattern) {
+        int r = s->caller->vm && !s->caller->vm_is_other ? s->caller->vm(name, is_pattern, s->caller->userdata) : 0;
+
+        if (r < 0)
+                return r;
+        return s->caller->vm_is_other ? SHELL_FALSE : SHELL_MAYBE;
+}
+
 /* Tells the caller which name the VM would have if both were the same. */
 static int compare_vm(Shell *s, const char *value, const char *text) {
         const char *vm = strchr(value, SHELL_VM), *behind = vm + 1;
         size_t before = (size_t) (vm - value), n = strlen(text);
         char *name;
 
-        if (s->caller->vm_is_other || strchr(behind, SHELL_VM) || n < before + strlen(behind) ||
-            strncmp(value, text, before) != 0 || !streq(text + n - strlen(behind), behind))
+        if (strchr(behind, SHELL_VM) || n < before + strlen(behind) || strncmp(value, text, before) != 0 ||
+            !streq(text + n - strlen(behind), behind))
                 return SHELL_FALSE;
         name = arena_strndup(s->arena, text + before, n - before - strlen(behind));
         if (!name)
                 return -ENOMEM;
-        if (s->caller->vm && *name && shell_is_known(name)) {
-                int r = s->caller->vm(name, s->caller->userdata);
-
-                if (r < 0)
-                        return r;
-        }
-        return SHELL_MAYBE;
+        return *name && shell_is_known(name) ? tell_vm(s, name, false) : SHELL_FALSE;
 }
 
 int shell_match(Shell *s, const char *value, const char *pattern) {
@@ -114,8 +116,10 @@ int shell_match(Shell *s, const char *value, const char *pattern) {
                 return compare_vm(s, value, text);
         if (text && strchr(text, SHELL_VM) && shell_is_known(value))
                 return compare_vm(s, text, value);
+        if (strchr(value, SHELL_VM))
+                return tell_vm(s, pattern, true);
         if (!shell_is_known(value) || !shell_is_known(pattern))
-                return s->caller->vm_is_other && strchr(value, SHELL_VM) ? SHELL_FALSE : SHELL_MAYBE;
+                return SHELL_MAYBE;
         return matches(s, value, strlen(value), pattern) ? SHELL_TRUE : SHELL_FALSE;
 }
 
@@ -231,6 +235,8 @@ static int test_binary(Test *t, const char *a, const char *operator, const char 
 
         if (*operator == '-')
                 return shell_is_known(a) && shell_is_known(b) ? compare_numbers(a, operator, b) : SHELL_MAYBE;
+        if (streq(operator, "=~") && strchr(a, SHELL_VM))
+                return tell_vm(t->s, b, true);
         if (streq(operator, "=~") || *operator == '<' || *operator == '>')
                 return SHELL_MAYBE;
         pattern = t->is_condition ? b : quote(t->s, b);

@@ -73,8 +73,8 @@ static int script(const char *name, bool source, const Script **ret, void *userd
         return log->other.tree && streq(name, log->other.name);
 }
 
-static int vm(const char *name, void *userdata) {
-        (void) fprintf(((Log *) userdata)->f, "VM is %s\n", name);
+static int vm(const char *name, bool is_pattern, void *userdata) {
+        (void) fprintf(((Log *) userdata)->f, "VM is %s%s\n", is_pattern ? "like " : "", name);
         return 0;
 }
 
@@ -182,6 +182,9 @@ static void test_conditions(void) {
         is(run("A=1\nif ask; then A=2; else say $A; fi"), "2?2 say|1\n");
         is(run("say a && say b || say c"), "1 say|a\n1 say|b\n1?1 say|c\n");
         is(run("ask && say b || say c"), "1?1 say|b\n1?1 say|c\n");
+        is(run("ask && [ $2 = release ] && say a; ask || [ $2 = prepare ] || say b\nif ask && false; then say c; "
+               "fi"),
+           "");
         is(run("true && say a; false && say b; false || say c; true || say d"), "1 say|a\n1 say|c\n");
         is(run("[ \"$1\" = win10 ] || exit 0\nsay a"), "2 say|a\n");
         is(run("[ \"$1\" = other ] || exit 0\nsay a"), "");
@@ -259,11 +262,15 @@ static void test_vms(void) {
         is(run_with("if [ \"$1\" = win10 ]; then say a; else say b; fi", NULL, false, a),
            "VM is win10\n1?1 say|a\n1?1 say|b\n");
         is(run_with("if [ \"$1\" = win10 ]; then say a; else say b; fi", NULL, true, a), "1 say|b\n");
+        is(run_with("[[ $1 == win* ]] && say a\ncase $1 in *-gpu) say b; esac", NULL, false, a),
+           "VM is like win*\n1?1 say|a\nVM is like *-gpu\n2?2 say|b\n");
+        is(run_with("if [[ $1 =~ _gpu$ ]]; then say a; fi", NULL, false, a), "VM is like _gpu$\n1?1 say|a\n");
+        is(run_with("[[ $1 == win* ]] && say a\n[[ $1 =~ _gpu$ ]] && say b", NULL, true, a), "");
         is(run_with("V=$1\n[[ my\\ vm == $V ]] && say a", NULL, false, a), "VM is my vm\n2?2 say|a\n");
         is(run_with(
                    "case \"$1/$2/$3\" in x/prepare/begin) say a;; y/release/*) say b;; z/release/end) say c; esac",
                    NULL, false, a),
-           "VM is x\n1?1 say|a\n1?1 say|b\n");
+           "VM is x\n1?1 say|a\nVM is like y/release/*\n1?1 say|b\n");
         is(run_with("case $1 in x|y) say a;; *) say b; esac", NULL, true, a), "1 say|b\n");
         is(run_with("for v in x y; do if [ $1 != $v ]; then continue; fi; say $v; done", NULL, false, a),
            "VM is x\n1 say|x\nVM is y\n1 say|y\n");
