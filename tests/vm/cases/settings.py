@@ -81,7 +81,8 @@ def case_cpus_fail_late(pc):
 
 def locks(pc):
     """What vfio-gpu inhibits, with its reason."""
-    found = pc.sh('busctl --json=short call org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager ListInhibitors')
+    found = pc.sh('busctl --json=short call org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager '
+                  'ListInhibitors')
     return [(what, why, mode) for what, who, why, mode, _, _ in json.loads(found)['data'][0] if who == 'vfio-gpu']
 
 
@@ -157,7 +158,8 @@ def case_huge_pages_refused(pc):
     """Memory that is there, but not in one piece, refuses the swap while the greeter is up."""
     host = Host(pc, ONE_VM + 'HugePages=8x2M 2x1G\n')
     pid = greeter_pid(pc)
-    demand(host.start_fails(), 'cannot have 2x1G huge pages', f'{step("hugepages")} failed: cannot have 2x1G', 'nothing was changed')
+    demand(host.start_fails(), 'cannot have 2x1G huge pages', f'{step("hugepages")} failed: cannot have 2x1G',
+           'nothing was changed')
     demand(prop(pc, entry(VM), 'StatusText'), 'cannot have 2x1G huge pages')
     assert greeter_pid(pc) == pid and pool(pc) == [0, 0]
     host.is_as_before(failed=[step('hugepages'), entry(VM)])
