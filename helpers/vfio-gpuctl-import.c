@@ -48,8 +48,7 @@ static int parse(const char *text, Config **ret) {
 }
 
 /* Returns a value in words, to be freed, or NULL without memory. */
-static char *value_text(const Config *config, const Vm *vm, Key key) {
-        const Value *value = config_value(config, vm, key);
+static char *value_text(const Value *value, Key key) {
         char *text = NULL;
 
         if (key_table[key].is_list)
@@ -64,7 +63,8 @@ static int compare_vm(const Config *present, const Vm *now, const Config *import
         int n = 0;
 
         for (int key = 0; key < KEY_MAX; key++) {
-                _cleanup_free_ char *a = value_text(present, now, key), *b = value_text(imported, then, key);
+                _cleanup_free_ char *a = value_text(config_value(present, now, key), key);
+                _cleanup_free_ char *b = value_text(config_value(imported, then, key), key);
 
                 if (!a || !b)
                         return -ENOMEM;
@@ -75,35 +75,57 @@ static int compare_vm(const Config *present, const Vm *now, const Config *import
         return n;
 }
 
-/* Says what a VM has that cannot be compared, or for a new section all that it has. Returns how much. */
-static int print_lines(const ImportVm *vm, bool all) {
+static char *device_text(const Config *config, const char *address, Key key) {
+        const Device *device = config_find_device(config, address);
+
+        return device ? value_text(&device->settings.values[key], key) : strdup("");
+}
+
+/* The same for the sections of its devices. */
+static int compare_devices(const Config *present, const Config *imported, const ImportVm *vm) {
         int n = 0;
 
-        for (size_t i = 0; i < vm->n_lines; i++)
-                if (all || vm->lines[i].device || key_from_name(vm->lines[i].key) < 0) {
-                        (void) printf("  would set %s%s", vm->lines[i].device ?: "", vm->lines[i].device ? ": " : "");
-                        import_write_line(stdout, "", &vm->lines[i]);
-                        n++;
-                }
+        for (size_t i = 0; i < vm->n_lines; i++) {
+                const char *address = vm->lines[i].device;
+                _cleanup_free_ char *a = NULL, *b = NULL;
+                int key = key_from_name(vm->lines[i].key);
+
+                if (!address || key < 0)
+                        continue;
+                a = device_text(present, address, key);
+                b = device_text(imported, address, key);
+                if (!a || !b)
+                        return -ENOMEM;
+                if (!streq(a, b))
+                        n += printf("  would change %s: %s=%s to %s=%s\n", address, vm->lines[i].key, a,
+                                    vm->lines[i].key, b) > 0;
+        }
         return n;
+}
+
+static void print_lines(const ImportVm *vm) {
+        for (size_t i = 0; i < vm->n_lines; i++) {
+                (void) printf("  would set %s%s", vm->lines[i].device ?: "", vm->lines[i].device ? ": " : "");
+                import_write_line(stdout, "", &vm->lines[i]);
+        }
 }
 
 static int check_vm(const ImportVm *vm, const Config *present, const Config *imported) {
         const Vm *now = vm->name ? config_find_vm(present, vm->name) : NULL, *then;
-        int n;
+        int n, k;
 
         if (!now) {
                 (void) printf("[VM %s] is not configured:\n", vm->name ?: "NAME");
-                (void) print_lines(vm, true);
+                print_lines(vm);
                 return 0;
         }
         then = config_find_vm(imported, vm->name);
         (void) printf("[VM %s] is configured:\n", vm->name);
         n = then ? compare_vm(present, now, imported, then) : 0;
-        if (n < 0)
-                return n;
-        n += print_lines(vm, false);
-        if (n == 0)
+        k = n < 0 ? n : compare_devices(present, imported, vm);
+        if (k < 0)
+                return k;
+        if (n + k == 0)
                 (void) printf("  nothing would be different\n");
         return 0;
 }
