@@ -67,7 +67,7 @@ static int add_swap(CheckContext *c, const char *path) {
                         return findings_add(c->findings, FINDING_SCRIPT_SWAPS, printable,
                                             "libvirt's hook runs %s, which seems to swap the GPU as well ('%s' is in "
                                             "it): what is done twice is not undone as it was; take that out, or "
-                                            "'chmod -x' it", printable, swaps[i]);
+                                            "see what 'vfio-gpuctl import --disable' makes of it", printable, swaps[i]);
         return 0;
 }
 
