@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A host that goes down in each state of a swap, in order or not, and is a normal desktop when it is up again.
 
-Each takes a boot. tests/soak runs all of them, cases/disaster.py one."""
+Each takes a boot, so that tests/soak alone runs them."""
 
 from host import AUDIO, drivers, entry, GPU, Host, states, step, VM
 

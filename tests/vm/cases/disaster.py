@@ -91,11 +91,6 @@ def case_reboot(pc):
     power.boots_normally(pc, host.picture)
 
 
-def case_power_fails(pc):
-    """A host that loses its power on the way back comes up as a normal desktop."""
-    power.go_down(pc, power.on_the_way_back, power.pull_plug)
-
-
 def case_gpu_vanishes(pc):
     """A GPU that is gone from the bus does not keep the way back from ending."""
     host = Host(pc)
