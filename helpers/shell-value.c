@@ -188,14 +188,15 @@ static int argument_values(Shell *s, const char *name, Strings *ret) {
                 *ret = (Strings) { .list = s->arguments, .n = s->n_arguments };
                 return 0;
         }
-        if (streq(name, "0"))
-                return one_value(s, s->script->name, ret);
         if (*name == '#')
                 return s->n_arguments > 0 && streq(s->arguments[0], unknown) ? one_value(s, unknown, ret) :
                         strings_add(s->arena, ret, arena_printf(s->arena, "%zu", s->n_arguments));
-        if (isdigit((unsigned char) *name))
-                return one_value(s, n <= s->n_arguments ? s->arguments[n - 1] : "", ret);
-        return one_value(s, unknown, ret);
+        if (!isdigit((unsigned char) *name))
+                return one_value(s, unknown, ret);
+        /* In as many digits as there may be. */
+        if (n == 0)
+                return one_value(s, s->script->name, ret);
+        return one_value(s, n <= s->n_arguments ? s->arguments[n - 1] : "", ret);
 }
 
 /* Picks one of a list's values, or all of them. */
