@@ -4,6 +4,8 @@
 import shlex
 from xml.sax.saxutils import escape
 
+from pc import CommandFailed
+
 ROM = '/usr/share/seabios/vgabios-stdvga.bin'
 GPU = ('0000:01:00.0', '0000:01:00.1')
 
@@ -79,9 +81,21 @@ def type_line(pc, text, name='Windows10', timeout=180):
     """Types into the guest's UEFI shell once it prompts: it throws away what it was sent before that."""
     pc.wait_screen(shows_prompt, timeout=timeout)
     keys = {' ': 'KEY_SPACE', '-': 'KEY_MINUS'}
-    codes = ' '.join(keys.get(letter, f'KEY_{letter.upper()}') for letter in text)
-    script = '; '.join(f'virsh -q send-key {shlex.quote(name)} {code}' for code in [*codes.split(), 'KEY_ENTER'])
-    pc.sh(script)
+    codes = [keys.get(letter, f'KEY_{letter.upper()}') for letter in text]
+    # The first key ends what an earlier line may have left.
+    pc.sh('; '.join(f'virsh -q send-key {shlex.quote(name)} {code}' for code in ['KEY_ENTER', *codes, 'KEY_ENTER']))
+
+
+def power_off(pc, attempts=4, patience=40):
+    """The guest ends by itself. Its shell polls the keyboard, and on a busy machine misses a key now and then."""
+    for _ in range(attempts):
+        type_line(pc, 'reset -s')
+        try:
+            pc.wait_until('! pgrep -f guest=Windows10 >/dev/null', patience)
+            return
+        except CommandFailed:
+            pass
+    raise AssertionError(f'the guest did not power off, having been told to {attempts} times')
 
 
 def wait_firmware(pc, greeter, timeout=180):

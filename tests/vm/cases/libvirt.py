@@ -71,7 +71,7 @@ def case_on_the_screen(pc):
     domain.start(pc)
     host.handed_over(picture=False)
     domain.wait_firmware(pc, host.picture)
-    domain.type_line(pc, 'reset -s')
+    domain.power_off(pc)
     host.is_back()
     assert domain.state(pc) == 'shut off'
 
