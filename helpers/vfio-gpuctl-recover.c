@@ -6,6 +6,7 @@
 #include <systemd/sd-login.h>
 
 #include "bus.h"
+#include "clock.h"
 #include "function.h"
 #include "holders.h"
 #include "journal.h"
@@ -19,6 +20,9 @@
 #include "swap.h"
 #include "unit-name.h"
 #include "vfio-gpuctl.h"
+
+/* Longer than the entry itself waits for the desktop. */
+#define ENTRY_TIMEOUT (120 * USEC_PER_SEC)
 
 /* What is in the way of any attempt. Returns 0 if nothing is, or a negative errno after it logged what. */
 static int check_vm_is_gone(const char *vm, char *const *addresses) {
@@ -83,7 +87,10 @@ static int stop_units(Manager *m, const char *vm) {
         if (r < 0)
                 return log_error_errno(r, "cannot stop %s: %s", entry, error.message);
         r = swap_stop(m, vm, tell_waiting);
-        return r < 0 ? r : 1;
+        if (r < 0)
+                return r;
+        (void) manager_wait(m, -1, clock_now() + ENTRY_TIMEOUT);
+        return 1;
 }
 
 /* The copy is what made the swap; without one, what is installed has to do. */

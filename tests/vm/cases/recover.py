@@ -147,6 +147,16 @@ def case_recover_names_the_vm(pc):
     demand(pc.sh(f'vfio-gpuctl recover {VM}'), f'Nothing is left of a swap for VM {VM}.')
 
 
+def case_recover_waits_for_the_desktop(pc):
+    """A display manager that takes its time to start is waited for, and nobody is said to be stuck meanwhile."""
+    slow = drop_in('lightdm.service', 'ExecStartPre=/usr/bin/sleep 4')
+    host = handed_over(pc, units=[slow])
+    output = pc.sh('vfio-gpuctl recover', 120)
+    demand(output, 'the host has its GPU back')
+    assert 'cannot be ended' not in output, output
+    host.is_as_before()
+
+
 def case_recover_without_units(pc):
     """Units that the service manager does not know any more are not needed to recover."""
     host = handed_over(pc)
