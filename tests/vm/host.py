@@ -103,8 +103,9 @@ def step(name, vm=VM):
 
 
 def may_change(topic, line):
-    """What vfio-pci consists of may stay, and the greeter's user manager comes when the greeter does."""
-    return (topic == 'modules' and line.startswith('vfio') or topic == 'active' and line.startswith('user') or
+    """What vfio-pci consists of may stay, and the greeter's user manager comes when the greeter does. A display manager that is
+    stopped while it opens a session leaves a scope that found no process."""
+    return (topic == 'failed' and line.startswith('session-') or topic == 'modules' and line.startswith('vfio') or topic == 'active' and line.startswith('user') or
             line == '/run/vfio-gpu d 755 ')
 
 
