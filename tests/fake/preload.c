@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/stat.h>
@@ -282,6 +283,11 @@ int fflush(FILE *f) {
 }
 
 /* libkmod and the C library each have their own prototypes of these, or none. */
+/* A pause between two attempts passes at once: nothing changes meanwhile in a tree of files. */
+int poll(struct pollfd *fds, nfds_t n, int timeout) {
+        return n == 0 && timeout > 0 ? 0 : NEXT(poll)(fds, n, timeout);
+}
+
 int delete_module(const char *name, unsigned flags);
 int finit_module(int fd, const char *options, int flags);
 
