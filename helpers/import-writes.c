@@ -2,6 +2,7 @@
 
 #include <fnmatch.h>
 
+#include "huge-pages.h"
 #include "import-facts.h"
 
 /* What is written to a file of sysfs or procfs. 'rest' is what the rule leaves open. */
@@ -83,18 +84,26 @@ static int write_governor(const Write *w) {
                                          leave(w, "the governor's name is not known: set CpuGovernor=");
 }
 
+/* Returns whether HugePages= takes it; none at all gives them back. */
+static bool is_huge_pages(const Write *w, const char *size) {
+        HugePages pages;
+        char *value = arena_printf(w->recorder->facts->arena, "%sx%s", strspn(w->text, "0") == strlen(w->text) ? "1" : w->text,
+                                   *size ? size : "2M");
+
+        return value && huge_pages_parse(value, &pages) >= 0;
+}
+
 /* Sizes are in the names of directories, in kibibytes. */
 static int write_huge_pages(const Write *w) {
         const char *at = strstr(w->path, "hugepages-"), *name = "";
-        unsigned long size = at ? strtoul(at + strlen("hugepages-"), NULL, 10) : 0;
 
-        if (!*w->text || w->text[strspn(w->text, "0123456789")] || strlen(w->text) > 9)
-                return leave(w, "how many huge pages is not known: set HugePages=COUNTxSIZE");
-        if (at && size == 0)
-                return leave(w, "of what size the huge pages are is not known: set HugePages=COUNTxSIZE");
         if (at)
-                name = record_page_size(w->recorder->facts->arena, size);
-        return name ? add(w, ACTION_HUGE_PAGES, name, w->text) : -ENOMEM;
+                name = record_page_size(w->recorder->facts->arena, strtoul(at + strlen("hugepages-"), NULL, 10));
+        if (!name)
+                return -ENOMEM;
+        if (!*w->text || !is_huge_pages(w, name))
+                return leave(w, "how many huge pages, or of what size, is not known: set HugePages=COUNTxSIZE");
+        return add(w, ACTION_HUGE_PAGES, name, w->text);
 }
 
 static int write_memory(const Write *w) {

@@ -18,3 +18,6 @@ ddcutil setvcp 60 0x0f
 echo "options vfio-pci ids=10de:2206" > /etc/modprobe.d/vfio.conf
 logger "the VM starts"
 taskset -pc 0-1 2
+echo 4 > /sys/kernel/mm/hugepages/hugepages-99999999999kB/nr_hugepages
+echo 999999999 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+logger -t "${00}" started
