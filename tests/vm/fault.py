@@ -148,13 +148,14 @@ def verdict(pc, host):
 def table():
     """Every fault of the table, in order of its rows and columns."""
     delayed = f'-e trace={EFFECTS} -e inject={EFFECTS}:delay_enter=4s:when=1'
+    stuck = f'-e trace={EFFECTS} -e inject={EFFECTS}:delay_enter=60s:when=1'
     slowed = f'-e trace={EFFECTS} -e inject={EFFECTS}:delay_enter=100ms'
     for program in PROGRAMS + BESIDE:
         for direction in ('start',) if program in NOT_UNDONE else ('start', 'stop'):
             yield Fault(program, direction, 'exit', 'exit')
             yield Fault(program, direction, 'kill-at-start', 'kill')
             yield Fault(program, direction, 'kill', f'-e trace={EFFECTS} -e inject={EFFECTS}:signal=KILL:when={{}}')
-            yield Fault(program, direction, 'time-limit', delayed, limit='2')
+            yield Fault(program, direction, 'time-limit', stuck, limit='5')
             yield Fault(program, direction, 'stop', delayed, f"systemctl stop '{entry(VM)}'")
             yield Fault(program, direction, 'start', delayed, f"systemctl start '{entry(VM)}'")
             yield Fault(program, direction, 'cancel', delayed, f"systemctl cancel $(systemctl list-jobs --no-legend | awk '/vfio-gpu/ {{print $1}}')")
