@@ -49,6 +49,7 @@ static const struct Wrapper {
         const char *name, *options;
         size_t n_operands; /* before the command */
         bool is_user;      /* for somebody else, if -u or an operand says whom */
+        bool adds_words;   /* which are not known */
 } wrappers[] = {
         { "sudo", "ugCDhpRrTtU", 0, true },
         { "doas", "uC", 0, true },
@@ -65,6 +66,7 @@ static const struct Wrapper {
         { "stdbuf", "ioe", 0, false },
         { "time", "fo", 0, false },
         { "unbuffer", "", 0, false },
+        { "xargs", "adEILnPs", 0, false, true },
 };
 
 static const struct Wrapper *find_wrapper(const char *word) {
@@ -228,7 +230,20 @@ static const struct Wrapper *next_wrapper(Shell *s, const ShellCall *call) {
         return wrapper;
 }
 
-/* Takes wrappers off. Returns 1 if that leaves nothing to be run, 0 if it does. */
+static int add_unknown_word(Shell *s, ShellCall *call) {
+        Strings words = { 0 };
+        int r = 0;
+
+        for (size_t i = 0; i < call->n_words && r >= 0; i++)
+                r = strings_add(s->arena, &words, call->words[i]);
+        if (r >= 0)
+                r = strings_add(s->arena, &words, arena_strndup(s->arena, (const char[]) { SHELL_UNKNOWN }, 1));
+        call->words = words.list;
+        call->n_words = words.n;
+        return r;
+}
+
+/* Takes wrappers off. Returns 1 if that leaves nothing to be run, 0 if it does, or -ENOMEM. */
 static int unwrap_all(Shell *s, ShellCall *call, bool *ret_wrapped, bool *ret_exec, ShellStatus *ret) {
         const struct Wrapper *wrapper;
 
@@ -242,6 +257,8 @@ static int unwrap_all(Shell *s, ShellCall *call, bool *ret_wrapped, bool *ret_ex
                         *ret = SHELL_MAYBE;
                         return 1;
                 }
+                if (wrapper->adds_words && call->n_words > 0 && add_unknown_word(s, call) < 0)
+                        return -ENOMEM;
         }
         return call->n_words == 0;
 }
@@ -250,7 +267,10 @@ static int run_words(Shell *s, ShellCall *call, ShellStatus *ret) {
         bool wrapped = false, is_exec = false;
         int r;
 
-        if (unwrap_all(s, call, &wrapped, &is_exec, ret) > 0)
+        r = unwrap_all(s, call, &wrapped, &is_exec, ret);
+        if (r < 0)
+                return r;
+        if (r > 0)
                 /* "sudo -s" with a here-document */
                 return wrapped && !is_exec && call->n_words == 0 && s->input ? run_other_shell(s, call, s->input) : 0;
 

@@ -216,6 +216,7 @@ static int parse_for_head(ShellParser *p, ShellNode *node) {
 
 static int parse_for(ShellParser *p, ShellNode **ret) {
         unsigned line = p->line;
+        bool in_braces;
         int r;
 
         r = shell_new_node(p, SHELL_FOR, ret);
@@ -225,8 +226,15 @@ static int parse_for(ShellParser *p, ShellNode **ret) {
                 return r;
         shell_skip_blanks(p);
         p->s += *p->s == ';';
-        r = expect_reserved(p, "do", line, "begins a loop without a do");
-        return r < 0 ? r : parse_sequence_until(p, "done", line, "begins a loop without an end", &(*ret)->second);
+        r = shell_skip_lines(p);
+        if (r < 0)
+                return r;
+        /* Braces in place of do and done are nowhere described, and used. */
+        in_braces = take_reserved(p, "{");
+        if (!in_braces && !take_reserved(p, "do"))
+                return shell_complain(p, line, "begins a loop without a do");
+        return parse_sequence_until(p, in_braces ? "}" : "done", line, "begins a loop without an end",
+                                    &(*ret)->second);
 }
 
 static int parse_clause(ShellParser *p, ShellClause *clause, unsigned line) {

@@ -208,6 +208,9 @@ static void test_loops(void) {
            "1?1 say|a\n3 say|c\n4 say|d\n");
         is(run("ask | while read -r x; do say $x; done < /y"), "1?1 say|…\n");
         is(run("for i in $(ask); do say $i; done"), "1 say|…\n");
+        is(run("for i in a b; { say $i; }\nfor ((;;)) {\nsay c\n}\nfor i in d\n{ say $i; }"),
+           "1 say|a\n1 say|b\n3 say|c\n6 say|d\n");
+        is(run("for i in a; { say $i; done"), "line 1 begins a loop without an end\n");
 }
 
 static void test_functions(void) {
