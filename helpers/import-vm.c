@@ -95,6 +95,19 @@ bool import_is_about_gpu(const Fact *f) {
         }
 }
 
+/* What was not read may well hand a GPU over. */
+static int tell_unread(Settle *s) {
+        int r = 0;
+
+        FACT_FOREACH(f, s->vm)
+                if (r >= 0 && f->action == ACTION_UNKNOWN && strstr(f->value, "cannot be read")) {
+                        char *source = import_source_line(s->arena, f->script, f->line);
+
+                        r = source ? settle_remark(s, f, "not followed: %s (%s)", source, f->value) : -ENOMEM;
+                }
+        return r;
+}
+
 int import_settle(ImportVm *vm, const ImportMachine *machine, const char *base) {
         static int (*const parts[])(Settle *s) = {
                 settle_devices, settle_modules, settle_units, settle_user_units, settle_holders, settle_consoles,
@@ -107,7 +120,7 @@ int import_settle(ImportVm *vm, const ImportMachine *machine, const char *base) 
         FACT_FOREACH(f, vm)
                 vm->swaps |= import_is_about_gpu(f);
         if (!vm->swaps)
-                return 0;
+                return tell_unread(&s);
         for (size_t i = 0; i < ELEMENTSOF(parts) && r >= 0; i++)
                 r = parts[i](&s);
         if (r < 0)

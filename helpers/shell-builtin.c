@@ -55,6 +55,20 @@ static int builtin_nothing(_unused_ Shell *s, _unused_ ShellCall *call, ShellSta
         return 0;
 }
 
+static int builtin_cd(Shell *s, ShellCall *call, ShellStatus *ret) {
+        size_t i = 1;
+        char *path = NULL;
+        int r = 0;
+
+        while (i < call->n_words && call->words[i][0] == '-' && call->words[i][1])
+                i++;
+        if (i < call->n_words && shell_is_known(call->words[i]) && !streq(call->words[i], "-"))
+                r = shell_find_path(s, call->words[i], &path);
+        s->directory = path;
+        *ret = SHELL_TRUE;
+        return r;
+}
+
 static int builtin_false(_unused_ Shell *s, _unused_ ShellCall *call, ShellStatus *ret) {
         *ret = SHELL_FALSE;
         return 0;
@@ -167,12 +181,15 @@ static int builtin_eval(Shell *s, ShellCall *call, ShellStatus *ret) {
 
 static int builtin_source(Shell *s, ShellCall *call, ShellStatus *ret) {
         const Script *script = NULL, *outer = s->script;
+        char *name;
         int r;
 
         *ret = SHELL_EXPECTED;
         if (call->n_words < 2)
                 return 0;
-        r = shell_is_known(call->words[1]) ? s->caller->script(call->words[1], true, &script, s->caller->userdata) : 0;
+        r = shell_find_path(s, call->words[1], &name);
+        if (r >= 0 && shell_is_known(name))
+                r = s->caller->script(name, true, &script, s->caller->userdata);
         if (r < 0)
                 return r;
         if (r == 0)
@@ -189,7 +206,8 @@ static const struct {
         const char *names;
         ShellBuiltin run;
 } builtins[] = {
-        { ": true wait cd trap alias unalias pushd popd jobs hash disown shopt ulimit umask", builtin_nothing },
+        { ": true pwd wait trap alias unalias pushd popd jobs hash disown shopt ulimit umask", builtin_nothing },
+        { "cd", builtin_cd },
         { "false", builtin_false },
         { "type", builtin_question },
         { "test [", builtin_test },

@@ -9,6 +9,15 @@
 /* So many characters to be read count as one command. */
 #define TEXT_STEP 64
 
+int shell_find_path(Shell *s, const char *name, char **ret) {
+        const char *rest = startswith(name, "./") ?: name;
+
+        *ret = *name == '/' || !s->directory ?
+                       arena_strndup(s->arena, name, strlen(name)) :
+                       arena_printf(s->arena, "%s%s%s", s->directory, endswith(s->directory, "/") ? "" : "/", rest);
+        return *ret ? 0 : -ENOMEM;
+}
+
 int shell_problem(Shell *s, const ShellCall *call, const char *reason) {
         return s->caller->problem(call, reason, s->caller->userdata);
 }
@@ -132,6 +141,7 @@ static int run_script(Shell *s, const Script *script, char **arguments, size_t n
                 .steps = s->steps,
                 .steps_max = s->steps_max,
                 .is_user = s->is_user,
+                .directory = s->directory,
         };
         int r = shell_run_node(&child, script->tree, ret);
 
@@ -142,12 +152,15 @@ static int run_script(Shell *s, const Script *script, char **arguments, size_t n
 
 /* Returns 1 if there is a script of that name, which was run, 0 if not, or a negative errno. */
 static int try_script(Shell *s, ShellCall *call, ShellStatus *ret) {
+        char *name = call->words[0];
         const Script *script;
         int r;
 
-        r = shell_is_known(call->words[0]) ?
-                    s->caller->script(call->words[0], false, &script, s->caller->userdata) :
-                    0;
+        if (!shell_is_known(name))
+                return 0;
+        r = strchr(name, '/') ? shell_find_path(s, name, &name) : 0;
+        if (r >= 0)
+                r = s->caller->script(name, false, &script, s->caller->userdata);
         if (r <= 0)
                 return r;
         r = run_script(s, script, call->words + 1, call->n_words - 1, ret);
@@ -285,7 +298,8 @@ static int run_words(Shell *s, ShellCall *call, ShellStatus *ret) {
                 r = try_script(s, call, ret);
         if (r == 0)
                 r = shell_problem(s, call, strchr(call->words[0], SHELL_UNKNOWN) ? "runs a command that is not known" :
-                                 "is a command that is not known here");
+                                 strchr(call->words[0], '/') ? "runs a file that is no script or cannot be read" :
+                                                               "is a command that is not known here");
         if (is_exec && s->leave == SHELL_STAYS)
                 s->leave = SHELL_EXITS;
         return r < 0 ? r : 0;

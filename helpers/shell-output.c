@@ -126,13 +126,18 @@ static int write_path(Shell *s, ShellCall *call) {
         return text ? 0 : -ENOMEM;
 }
 
+static int write_directory(Shell *s, ShellCall *call) {
+        call->text = s->directory;
+        return 0;
+}
+
 static const struct {
         const char *name;
         int (*write)(Shell *s, ShellCall *call);
 } writers[] = {
         { "echo", write_echo }, { "printf", write_printf }, { "cat", write_cat },
         { "tee", write_tee },   { "tr", write_tr },         { "dirname", write_path },
-        { "basename", write_path },
+        { "basename", write_path }, { "pwd", write_directory },
 };
 
 int shell_find_output(Shell *s, ShellCall *call) {

@@ -14,9 +14,10 @@ int shell_run_node(Shell *s, const ShellNode *node, ShellStatus *ret);
 typedef struct ShellBranch {
         size_t n_undo;
         unsigned condition;
+        const char *directory;
 } ShellBranch;
 
-/* What is in a branch does not change variables for what is after it. 'condition' is the line of a condition that
+/* What is in a branch does not change variables and the directory for what is after it. 'condition' is the line of a condition that
  * is not known, or 0; 'forget' notes which variables may be something else from here on. */
 ShellBranch shell_begin_branch(Shell *s, unsigned condition);
 void shell_end_branch(Shell *s, ShellBranch branch, bool forget);
@@ -29,6 +30,9 @@ int shell_expand_redirections(Shell *s, const ShellNode *node, ShellCall *call);
 
 /* Follows a text, in this shell. */
 int shell_run_text(Shell *s, const ShellCall *call, const char *text);
+
+/* Gives the path of a file that a script names, from where the script is. */
+int shell_find_path(Shell *s, const char *name, char **ret);
 
 /* Tells the caller of what cannot be followed. */
 int shell_problem(Shell *s, const ShellCall *call, const char *reason);

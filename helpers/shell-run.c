@@ -6,7 +6,7 @@
 #define DEPTH_MAX 256
 
 ShellBranch shell_begin_branch(Shell *s, unsigned condition) {
-        ShellBranch b = { s->n_undo, s->condition };
+        ShellBranch b = { s->n_undo, s->condition, s->directory };
 
         s->branches++;
         if (condition > 0)
@@ -26,6 +26,7 @@ static bool is_same(const Strings *a, const Strings *b) {
 void shell_end_branch(Shell *s, ShellBranch b, bool forget) {
         s->branches--;
         s->condition = b.condition;
+        s->directory = forget && s->directory != b.directory ? NULL : b.directory;
         while (s->n_undo > b.n_undo) {
                 ShellUndo *undo = &s->undo[--s->n_undo];
                 ShellVariable *v = undo->variable;
@@ -66,8 +67,20 @@ static int run_subshell(Shell *s, const ShellNode *node, ShellStatus *ret) {
         return r;
 }
 
-int shell_substitute(Shell *s, ShellNode *script, char **ret) {
+/* Returns the only command of a script that may write something, or NULL: "cd DIRECTORY && pwd" has one. */
+static const ShellNode *only_writer(const ShellNode *script) {
         const ShellNode *only = script && script->first && !script->first->next ? script->first : NULL;
+        const char *first = NULL;
+
+        if (only && only->type == SHELL_AND && only->first->type == SHELL_SIMPLE && only->first->words)
+                first = shell_word_text(only->first->words);
+        if (first && streq(first, "cd"))
+                only = only->second;
+        return only && (only->type == SHELL_SIMPLE || only->type == SHELL_PIPE) ? only : NULL;
+}
+
+int shell_substitute(Shell *s, ShellNode *script, char **ret) {
+        const ShellNode *only = only_writer(script);
         char *output;
         ShellStatus status;
         size_t n;
@@ -77,9 +90,7 @@ int shell_substitute(Shell *s, ShellNode *script, char **ret) {
         r = script ? run_subshell(s, script, &status) : 0;
         if (r < 0)
                 return r;
-        output = only && (only->type == SHELL_SIMPLE || only->type == SHELL_PIPE) && s->output ?
-                         s->output :
-                         arena_strndup(s->arena, (const char[]){ SHELL_UNKNOWN }, 1);
+        output = only && s->output ? s->output : arena_strndup(s->arena, (const char[]){ SHELL_UNKNOWN }, 1);
         if (!output)
                 return -ENOMEM;
         for (n = strlen(output); n > 0 && output[n - 1] == '\n'; n--)

@@ -39,6 +39,7 @@ typedef struct Shell {
         size_t n_arguments;
         const char *input; /* standard input, a value; NULL for one that is not known */
         char *output;      /* what the last command wrote, as above */
+        const char *directory; /* that it is in, NULL for one that is not known */
         bool is_user;
         unsigned condition; /* the line of one that is not known */
         ShellLeave leave;

@@ -253,6 +253,17 @@ static void test_scripts(void) {
            "1 say|/hooks/other.sh|a|b|…\n3 say|x\n");
         is(run_with("bash /hooks/other.sh 2>&1 | tee /log", "say $#", false, NULL), "1 say|0\n1 tee|/log >/log <?\n");
         is(run_with("/hooks/other.sh", "exit", false, NULL), "");
+        is(run_with("cd \"$(dirname \"$0\")\"; . ./other.sh; source other.sh; ./other.sh", "say a", false, NULL),
+           "1 say|a\n1 say|a\n1 say|a\n");
+        is(run_with("D=$(cd \"${0%/*}\" && pwd)\n$D/other.sh; ./other.sh", "say a", false, NULL),
+           "1 say|a\n2 ./other.sh ! runs a file that is no script or cannot be read\n");
+        is(run_with("(cd /hooks; ./other.sh); if ask; then cd /hooks; fi; ./other.sh; cd $X; ./other.sh", "say a",
+                    false, NULL),
+           "1 say|a\n1 ./other.sh ! runs a file that is no script or cannot be read\n"
+           "1 ./other.sh ! runs a file that is no script or cannot be read\n");
+        is(run("cd /a/b/..\nsay $(pwd)\ncd -P c/\nsay $(pwd)\ncd\nsay $(pwd) $(ask && pwd)"),
+           "2 say|/a/b/..\n4 say|/a/b/../c/\n6 say|…|…\n");
+        is(run("ask | xargs -r -n 1 say a; xargs"), "1 say|a|…\n");
         is(run_with("/hooks/other.sh", "/hooks/other.sh", false, NULL), "Argument list too long\n");
         is(run_with("if ask; then /hooks/other.sh; fi", "say a", false, NULL), "1?1 say|a\n");
 }

@@ -1,0 +1,1 @@
+for d in "${GPU[@]}"; do virsh nodedev-reattach "$d"; done
