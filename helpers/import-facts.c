@@ -49,10 +49,15 @@ int record_fact(Recorder *recorder, const ShellCall *call, Action action, const 
 }
 
 void record_dispatch(Recorder *recorder, const ShellCall *call) {
-        static const char folder[] = { '/', 'q', 'e', 'm', 'u', '.', 'd', '/', SHELL_VM, '/', 0 };
+        static const char folder[] = { '/', SHELL_VM, '/', 0 };
 
-        for (size_t i = 0; i < call->n_words; i++)
-                recorder->dispatches |= strstr(call->words[i], folder) != NULL;
+        for (size_t i = 0; i < call->n_words; i++) {
+                const char *at = strstr(call->words[i], folder);
+                size_t n = at ? (size_t) (at - call->words[i]) : 0;
+
+                recorder->dispatches |= at && (memmem(call->words[i], n, "/hooks", strlen("/hooks")) ||
+                                               memmem(call->words[i], n, "qemu.d", strlen("qemu.d")));
+        }
 }
 
 char *record_address(Recorder *recorder, const char *text) {
@@ -80,9 +85,27 @@ char *record_page_size(Arena *arena, unsigned long kib) {
         return arena_printf(arena, "%lu%c", kib, "KMG"[unit]);
 }
 
+/* Returns whether a call runs what is in a folder of hooks, or something of which nobody knows that it is not. */
+static bool may_run_hooks(const Recorder *recorder, const ShellCall *call, const char *reason) {
+        bool is_known = true;
+
+        for (size_t i = 0; i < call->n_words; i++) {
+                if (recorder->folder && strstr(call->words[i], recorder->folder))
+                        return true;
+                is_known &= i > 1 || shell_is_known(call->words[i]);
+        }
+        return startswith(reason, "runs ") && !is_known;
+}
+
 static int problem(const ShellCall *call, const char *reason, void *userdata) {
-        record_dispatch(userdata, call);
-        return record_fact(userdata, call, ACTION_UNKNOWN, "", reason);
+        Recorder *recorder = userdata;
+
+        record_dispatch(recorder, call);
+        return facts_add(recorder->facts, &(Fact) {
+                .action = ACTION_UNKNOWN, .object = "", .value = reason, .script = call->script,
+                .hook = recorder->hook, .line = call->line, .condition = call->condition,
+                .is_start = recorder->is_start, .may_run_hooks = may_run_hooks(recorder, call, reason),
+        });
 }
 
 static int script(const char *name, bool source, const Script **ret, void *userdata) {
@@ -103,8 +126,15 @@ int record(Recorder *recorder, char *const *arguments, bool vm_is_other) {
                 .vm_is_other = vm_is_other, .budget = recorder->budget,
         };
         _cleanup_arena_ Arena arena = { .limit = ARENA_MAX };
-        int r = shell_run(&arena, &caller, recorder->hook, arguments);
+        int r = 0;
 
+        if (arguments[0] && arguments[1] && arguments[2]) {
+                recorder->folder = arena_printf(&arena, "/%s/%s", arguments[1], arguments[2]);
+                r = recorder->folder ? 0 : -ENOMEM;
+        }
+        if (r >= 0)
+                r = shell_run(&arena, &caller, recorder->hook, arguments);
+        recorder->folder = NULL;
         if (r != -E2BIG && r != -ENOMEM)
                 return r;
         /* What a limit ended is a script that nobody wrote for this. */

@@ -54,6 +54,7 @@ typedef struct Fact {
         const Script *script, *hook; /* where it is said, and what of libvirt's hooks that belongs to */
         unsigned line, condition;
         bool is_start; /* before the VM, not after it */
+        bool may_run_hooks;
         FactUse use;
         const char *reason;
 } Fact;
@@ -72,6 +73,7 @@ typedef struct Recorder {
         Facts *facts;
         const Script *hook;
         bool is_start;
+        const char *folder; /* "/OPERATION/SUB-OPERATION" of the moment, NULL for none */
         bool dispatches; /* set where a script runs what is in libvirt's folder of the VM */
         int (*script)(const char *name, bool source, const Script **ret, void *userdata); /* as in ShellCaller */
         int (*vm)(const char *name, bool is_pattern, void *userdata);
@@ -86,7 +88,7 @@ int record(Recorder *recorder, char *const *arguments, bool vm_is_other);
  * errno. */
 int record_write(Recorder *recorder, const ShellCall *call, const char *path, const char *text);
 
-/* Notes if one of the words of a call is ".../qemu.d/VM/...", whichever VM it is. */
+/* Notes if one of the words of a call is ".../qemu.d/VM/..." or ".../hooks/VM/...", whichever VM it is. */
 void record_dispatch(Recorder *recorder, const ShellCall *call);
 
 /* Records a command, as ShellCaller wants it. */

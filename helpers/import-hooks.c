@@ -324,12 +324,12 @@ static int tell_others(Import *import) {
         return r;
 }
 
-/* What only runs the scripts in the folders has nothing beside it that could be lost. */
+/* What runs the scripts in the folders is not lost. */
 static void forgive_dispatcher(ImportVm *vm, const Hook *hook) {
         for (size_t i = 0; i < vm->facts.n; i++) {
                 Fact *f = &vm->facts.list[i];
 
-                if (f->hook == hook->script && f->action == ACTION_UNKNOWN) {
+                if (f->hook == hook->script && f->action == ACTION_UNKNOWN && f->may_run_hooks) {
                         f->action = ACTION_NEEDLESS;
                         f->value = "runs the scripts in the folders, which were read one by one";
                 }
