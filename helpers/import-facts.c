@@ -114,6 +114,22 @@ static int script(const char *name, bool source, const Script **ret, void *userd
         return recorder->script ? recorder->script(name, source, ret, recorder->userdata) : 0;
 }
 
+static size_t mark(void *userdata) {
+        return ((Recorder *) userdata)->facts->n;
+}
+
+/* A hook that fails keeps the VM from starting. */
+static void failure(size_t first, void *userdata) {
+        Facts *facts = ((Recorder *) userdata)->facts;
+
+        for (Fact *f = facts->list; f && f < facts->list + facts->n; f++)
+                if (f >= facts->list + first) {
+                        f->action = ACTION_NEEDLESS;
+                        f->object = "";
+                        f->value = "the way back where a script fails: vfio-gpu undoes what it did";
+                }
+}
+
 static int vm(const char *name, bool is_pattern, void *userdata) {
         Recorder *recorder = userdata;
 
@@ -122,8 +138,8 @@ static int vm(const char *name, bool is_pattern, void *userdata) {
 
 int record(Recorder *recorder, char *const *arguments, bool vm_is_other) {
         const ShellCaller caller = {
-                .command = record_command, .problem = problem, .script = script, .vm = vm, .userdata = recorder,
-                .vm_is_other = vm_is_other, .budget = recorder->budget,
+                .command = record_command, .problem = problem, .script = script, .vm = vm, .mark = mark,
+                .failure = failure, .userdata = recorder, .vm_is_other = vm_is_other, .budget = recorder->budget,
         };
         _cleanup_arena_ Arena arena = { .limit = ARENA_MAX };
         int r = 0;

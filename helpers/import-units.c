@@ -62,10 +62,14 @@ static void note_units(Settle *s, Units *units) {
         }
 }
 
+static bool is_desktop(const char *unit) {
+        return streq(unit, DISPLAY_MANAGER) || unit_is_display_manager(unit);
+}
+
 static const char *unit_key(const Unit *u) {
         if (u->was_stopped)
                 return u->runs ? NULL : "StopUnits";
-        return u->was_started && u->runs ? "StartUnits" : NULL;
+        return u->was_started && u->runs && !is_desktop(u->name) ? "StartUnits" : NULL;
 }
 
 static const char *const unit_moves =
@@ -78,8 +82,8 @@ static void mark_units_before(Settle *s, Units *units) {
                 if (u && unit_key(u))
                         settle_mark(f, USE_LINE, unit_key(u));
                 else if (u)
-                        settle_mark(f, USE_LEFT,
-                                    u->was_stopped ? unit_moves : "restarts a unit: there is no setting for that");
+                        settle_mark(f, USE_LEFT, u->was_stopped || u->was_started ? unit_moves :
+                                    "restarts a unit: there is no setting for that");
         }
 }
 

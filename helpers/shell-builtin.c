@@ -107,6 +107,7 @@ static int builtin_leave(Shell *s, ShellCall *call, ShellStatus *ret) {
                 if (streq(call->words[0], ways[i].name))
                         s->leave = ways[i].leave;
         *ret = call->n_words == 1 || streq(call->words[1], "0") ? SHELL_TRUE : SHELL_MAYBE;
+        s->fails = call->n_words > 1 && shell_is_known(call->words[1]) && !streq(call->words[1], "0");
         return 0;
 }
 

@@ -50,10 +50,13 @@ static int forget_changed(Shell *s) {
 
 /* Runs what is run only if a condition holds that is not known. */
 static int run_branch(Shell *s, const ShellNode *node, unsigned condition, ShellStatus *ret) {
+        size_t mark = s->caller->mark ? s->caller->mark(s->caller->userdata) : 0;
         ShellBranch b = shell_begin_branch(s, condition);
         int r = node ? shell_run_node(s, node, ret) : 0;
 
         shell_end_branch(s, b, true);
+        if (r >= 0 && s->leave == SHELL_EXITS && s->fails && s->caller->failure)
+                s->caller->failure(mark, s->caller->userdata);
         s->leave = SHELL_STAYS;
         return r;
 }

@@ -47,6 +47,10 @@ typedef struct ShellCaller {
         void *userdata;
         bool vm_is_other; /* the VM's name is none that a script knows */
         unsigned *budget; /* how many commands all runs together may still follow, NULL for no such limit */
+        /* Says how much was told so far, and gets that back if all since then is what a script does before it
+         * fails. Both may be NULL. */
+        size_t (*mark)(void *userdata);
+        void (*failure)(size_t mark, void *userdata);
 } ShellCaller;
 
 /* Follows a script with its arguments. Values live in the arena. Returns 0, -E2BIG where a limit ended it, or

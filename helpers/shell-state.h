@@ -43,6 +43,7 @@ typedef struct Shell {
         bool is_user;
         unsigned condition; /* the line of one that is not known */
         ShellLeave leave;
+        bool fails; /* where it exits */
         unsigned depth, branches, steps, steps_max;
         ShellUndo *undo; /* the newest last */
         size_t n_undo, undo_allocated;
