@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fnmatch.h>
+
 #include "import-facts.h"
 #include "pci.h"
+#include "root.h"
+#include "strv.h"
 
 #define FACTS_MAX 4096
 #define ARENA_MAX (32 * 1024 * 1024)
@@ -97,6 +101,31 @@ static bool may_run_hooks(const Recorder *recorder, const ShellCall *call, const
         return startswith(reason, "runs ") && !is_known;
 }
 
+/* "/sys/bus/pci/devices/0000:01:00.*" stands for the functions of that slot. A pattern for more than one is not
+ * followed: what is done with each is often only for some. */
+static int paths(Arena *arena, const char *pattern, Strings *ret, _unused_ void *userdata) {
+        const char *slot = startswith(pattern, "/sys/bus/pci/devices/");
+        _cleanup_free_ char *path = root_path("/sys/bus/pci/devices"), *slot_address = NULL;
+        _cleanup_strv_free_ char **functions = NULL;
+        char *zero;
+        int r = 0;
+
+        if (!path)
+                return -ENOMEM;
+        if (!slot || strlen(slot) <= strlen("0000:01:00.") || strchr(slot, '/') || !strpbrk(slot, "*?["))
+                return 0;
+        zero = arena_printf(arena, "%.*s0", (int) strlen("0000:01:00."), slot);
+        if (!zero)
+                return -ENOMEM;
+        if (pci_address_parse(zero, &slot_address) < 0)
+                return 0;
+        (void) list_directory(path, &functions);
+        STRV_FOREACH(function, functions)
+                if (r >= 0 && fnmatch(slot, *function, 0) == 0)
+                        r = strings_add(arena, ret, arena_printf(arena, "/sys/bus/pci/devices/%s", *function));
+        return r;
+}
+
 static int problem(const ShellCall *call, const char *reason, void *userdata) {
         Recorder *recorder = userdata;
 
@@ -139,7 +168,7 @@ static int vm(const char *name, bool is_pattern, void *userdata) {
 int record(Recorder *recorder, char *const *arguments, bool vm_is_other) {
         const ShellCaller caller = {
                 .command = record_command, .problem = problem, .script = script, .vm = vm, .mark = mark,
-                .failure = failure, .userdata = recorder, .vm_is_other = vm_is_other, .budget = recorder->budget,
+                .failure = failure, .paths = paths, .userdata = recorder, .vm_is_other = vm_is_other, .budget = recorder->budget,
         };
         _cleanup_arena_ Arena arena = { .limit = ARENA_MAX };
         int r = 0;

@@ -265,6 +265,8 @@ int record_write(Recorder *recorder, const ShellCall *call, const char *path, co
         for (size_t i = 0; i < ELEMENTSOF(rules); i++)
                 if (fnmatch(rules[i].pattern, path, FNM_PATHNAME) == 0)
                         return rules[i].write(&w);
+        if (startswith(path, "/sys/bus/pci/devices/"))
+                return leave(&w, "which function it is about is not known");
         return leave(&w, strchr(path, SHELL_UNKNOWN) ? "which file of the kernel's it writes is not known" :
                      "there is no setting for this file of the kernel's");
 }

@@ -236,13 +236,30 @@ static bool stays_in_loop(Shell *s) {
         return stays;
 }
 
-static int run_for(Shell *s, const ShellNode *node, ShellStatus *ret) {
-        Strings values = { 0 };
+/* Adds the values of a loop's list. What no path is looked up for stays the pattern that it is. */
+static int expand_list(Shell *s, const ShellNode *node, Strings *values) {
+        Strings fields = { 0 };
         int r = 0;
 
-        *ret = SHELL_TRUE;
         for (const ShellWord *word = node->words; word && r >= 0; word = word->next)
-                r = shell_expand_fields(s, word, &values);
+                r = shell_expand_fields(s, word, &fields);
+        for (size_t i = 0; i < fields.n && r >= 0; i++) {
+                size_t n = values->n;
+
+                if (s->caller->paths && shell_is_known(fields.list[i]))
+                        r = s->caller->paths(s->arena, fields.list[i], values, s->caller->userdata);
+                if (r >= 0 && values->n == n)
+                        r = strings_add(s->arena, values, fields.list[i]);
+        }
+        return r;
+}
+
+static int run_for(Shell *s, const ShellNode *node, ShellStatus *ret) {
+        Strings values = { 0 };
+        int r;
+
+        *ret = SHELL_TRUE;
+        r = expand_list(s, node, &values);
         for (size_t i = 0; i < values.n && r >= 0; i++) {
                 r = shell_set_one(s, node->name, values.list[i]);
                 if (r >= 0)

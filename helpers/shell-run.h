@@ -51,6 +51,9 @@ typedef struct ShellCaller {
          * fails. Both may be NULL. */
         size_t (*mark)(void *userdata);
         void (*failure)(size_t mark, void *userdata);
+        /* Adds the paths that a pattern in the list of a loop stands for, if it is one whose paths may be looked up;
+         * may be NULL. Returns 0 or -ENOMEM. */
+        int (*paths)(Arena *arena, const char *pattern, Strings *ret, void *userdata);
 } ShellCaller;
 
 /* Follows a script with its arguments. Values live in the arena. Returns 0, -E2BIG where a limit ended it, or
