@@ -69,6 +69,8 @@ static int add_module(Recorder *recorder, const ShellCall *call, Action action, 
 
         if (!module)
                 return -ENOMEM;
+        if (!shell_is_known(name) && action == ACTION_LOAD && !recorder->is_start)
+                return command_adds(recorder, call, ACTION_LOAD_SOME, "", "");
         if (!shell_is_known(name))
                 return command_leaves(recorder, call, "the name of the module is not known");
         if (!module_name_is_valid(name))

@@ -35,8 +35,12 @@ static int add_unit(Recorder *recorder, const ShellCall *call, Action action, co
         if (!is_user && is_session_unit(unit) && action == ACTION_STOP)
                 return command_adds(recorder, call, ACTION_END_SESSION, "", "");
         name = full_unit_name(recorder, unit, is_user);
+        if (!name && action != ACTION_STOP && !recorder->is_start && !shell_is_known(unit))
+                return command_adds(recorder, call, ACTION_START_SOME, "", "");
         if (!name)
-                return command_leaves(recorder, call, "the name of the unit is not known");
+                return command_leaves(recorder, call, action == ACTION_STOP && recorder->is_start ?
+                                      "the name of the unit is not known: add it to StopUnits= if it is not there" :
+                                      "the name of the unit is not known");
         if (strlen(name) > UNIT_LENGTH_MAX)
                 return command_leaves(recorder, call,
                                       "the name of the unit is too long for a line of the configuration");
@@ -75,6 +79,8 @@ static int set_property(Recorder *recorder, const ShellCall *call, size_t i, con
 
         if (!cpus)
                 return command_leaves(recorder, call, "there is no setting for this property");
+        if (!shell_is_known(cpus) && !recorder->is_start)
+                return command_adds(recorder, call, ACTION_CPUS, unit, "");
         if (!shell_is_known(cpus))
                 return command_leaves(recorder, call, "which CPUs the host is to use is not known: set AllowedCPUs=");
         return command_adds(recorder, call, ACTION_CPUS, unit, cpus);

@@ -94,7 +94,7 @@ static int run_cpupower(Recorder *recorder, const ShellCall *call, ShellStatus *
         *ret = SHELL_EXPECTED;
         if (!governor)
                 return command_leaves(recorder, call, "there is no setting for this");
-        return shell_is_known(governor) ? command_adds(recorder, call, ACTION_GOVERNOR, "", governor) :
+        return shell_is_known(governor) || !recorder->is_start ? command_adds(recorder, call, ACTION_GOVERNOR, "", governor) :
                 command_leaves(recorder, call, "the governor's name is not known: set CpuGovernor=");
 }
 

@@ -15,11 +15,13 @@ typedef enum Action {
         ACTION_RESCAN,
         ACTION_STOP, /* a unit */
         ACTION_START,
+        ACTION_START_SOME, /* units after the VM whose names are not known */
         ACTION_RESTART,
         ACTION_STOP_USER, /* a unit of the users' managers, or a pattern */
         ACTION_START_USER,
         ACTION_UNLOAD, /* a module */
         ACTION_LOAD,
+        ACTION_LOAD_SOME, /* likewise */
         ACTION_CONSOLE_OFF,
         ACTION_CONSOLE_ON,
         ACTION_FRAMEBUFFER_OFF,

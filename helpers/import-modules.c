@@ -70,7 +70,7 @@ static int tell_forgotten_modules(Settle *s) {
                         first = first ?: f;
                         r = settle_add_once(s, &told, f->object);
                 }
-        if (r < 0 || !first || !s->vm->has_stop)
+        if (r < 0 || !first || !s->vm->has_stop || settle_has_action(s->vm, ACTION_LOAD_SOME, false))
                 return r;
         names = settle_join(s, &told, ", ");
         if (!names)

@@ -6,6 +6,8 @@
 
 #define SOURCE_LINE_MAX 100
 
+const char settle_way_back[] = "the way back from what was not understood: vfio-gpu undoes what it does";
+
 void settle_mark(Fact *fact, FactUse use, const char *reason) {
         fact->use = use;
         fact->reason = reason;
@@ -138,9 +140,9 @@ int settle_note(Settle *s, const char *text) {
         return strings_add(s->arena, &s->vm->notes, arena_strndup(s->arena, text, strlen(text)));
 }
 
-bool settle_has_action(const ImportVm *vm, Action action) {
+bool settle_has_action(const ImportVm *vm, Action action, bool is_start) {
         FACT_FOREACH(f, vm)
-                if (f->action == action && f->is_start)
+                if (f->action == action && f->is_start == is_start)
                         return true;
         return false;
 }

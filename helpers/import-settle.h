@@ -28,11 +28,14 @@ int settle_values(Settle *s);
 int settle_huge_pages(Settle *s);
 int settle_functions(Settle *s);
 
+/* Why the other half of what is not understood needs no line. */
+extern const char settle_way_back[];
+
 /* Decides what becomes of a fact. */
 void settle_mark(Fact *fact, FactUse use, const char *reason);
 
-/* Returns whether a fact of this kind is there, before the VM. */
-bool settle_has_action(const ImportVm *vm, Action action);
+/* Returns whether a fact of this kind is there, before or after the VM. */
+bool settle_has_action(const ImportVm *vm, Action action, bool is_start);
 
 /* Returns whether the function is taken, or let go of by its driver. */
 bool settle_takes(const Fact *fact);

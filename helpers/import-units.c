@@ -94,7 +94,9 @@ static void mark_unit_after(Settle *s, Fact *f, Units *units) {
         if (key) {
                 u->is_undone |= (f->action == ACTION_STOP) == streq(key, "StartUnits");
                 settle_mark(f, USE_LINE, key);
-        } else if (f->action == ACTION_STOP)
+        } else if (f->action != ACTION_STOP && settle_has_unknown(s->vm, true, "name of the unit"))
+                settle_mark(f, USE_NEEDLESS, settle_way_back);
+        else if (f->action == ACTION_STOP)
                 settle_mark(f, USE_LEFT,
                             "stops a unit after the VM: it can be kept from running only while the VM runs");
         else
@@ -116,7 +118,7 @@ static int add_units(Settle *s, Units *units, const char *key) {
 static int tell_forgotten_units(Settle *s, Units *units) {
         int r = 0;
 
-        if (!s->vm->has_stop || settle_has_unknown(s->vm, false, "name of the unit"))
+        if (!s->vm->has_stop || settle_has_action(s->vm, ACTION_START_SOME, false))
                 return 0;
         FACT_FOREACH(f, s->vm) {
                 Unit *u = is_unit_action(f) && f->is_start ? find_unit(units, unit_name(s, f), false) : NULL;
@@ -140,7 +142,7 @@ static int settle_no_units(Settle *s) {
         if (settle_has_unknown(s->vm, true, "name of the unit"))
                 return settle_note(s, "StopUnits=display-manager.service, the default: which unit the scripts "
                                       "stop is not known");
-        if (settle_has_action(s->vm, ACTION_END_SESSION))
+        if (settle_has_action(s->vm, ACTION_END_SESSION, true))
                 return settle_note(s, "StopUnits=display-manager.service, the default: without a unit there "
                                       "sessions would go on");
         return settle_add_line(s, "StopUnits", "", NULL, "no script stops a unit");

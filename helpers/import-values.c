@@ -130,8 +130,7 @@ static void mark_undone(Settle *s, const char *key) {
 
         FACT_FOREACH(f, s->vm)
                 if (f->use == USE_LINE && streq(f->reason, key) && unknown)
-                        settle_mark(f, USE_NEEDLESS,
-                                    "the way back from what was not understood: vfio-gpu undoes what it does");
+                        settle_mark(f, USE_NEEDLESS, settle_way_back);
                 else if (f->use == USE_LINE && streq(f->reason, key))
                         settle_mark(f, USE_LEFT, "sets after the VM what is not set before it");
 }
@@ -264,7 +263,7 @@ int settle_huge_pages(Settle *s) {
 }
 
 int settle_holders(Settle *s) {
-        if (!settle_has_action(s->vm, ACTION_KILL_HOLDERS))
+        if (!settle_has_action(s->vm, ACTION_KILL_HOLDERS, true))
                 return 0;
         FACT_FOREACH(f, s->vm)
                 if (f->action == ACTION_KILL_HOLDERS)

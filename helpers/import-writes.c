@@ -80,7 +80,7 @@ static int write_rescan(const Write *w) {
 }
 
 static int write_governor(const Write *w) {
-        return shell_is_known(w->text) ? add(w, ACTION_GOVERNOR, "", w->text) :
+        return shell_is_known(w->text) || !w->recorder->is_start ? add(w, ACTION_GOVERNOR, "", w->text) :
                                          leave(w, "the governor's name is not known: set CpuGovernor=");
 }
 
@@ -97,6 +97,8 @@ static bool is_huge_pages(const Write *w, const char *size) {
 static int write_huge_pages(const Write *w) {
         const char *at = strstr(w->path, "hugepages-"), *name = "";
 
+        if (!shell_is_known(w->text) && !w->recorder->is_start)
+                return add(w, ACTION_HUGE_PAGES, "", "0");
         if (at)
                 name = record_page_size(w->recorder->facts->arena, strtoul(at + strlen("hugepages-"), NULL, 10));
         if (!name)
