@@ -86,22 +86,38 @@ static bool is_told(Settle *s, const Fact *fact, FactUse use, Phase phase, bool 
         return false;
 }
 
+/* Adds which condition the last lines have. */
+static char *add_condition(Settle *s, char *text, unsigned condition, unsigned n) {
+        if (!text || condition == 0)
+                return text;
+        return n == 1 ? arena_printf(s->arena, "%s (only where line %u says so)", text, condition) :
+                        arena_printf(s->arena, "%s (these %u only where line %u says so)", text, n, condition);
+}
+
 /* Adds the lines of one script. */
 static char *add_places(Settle *s, char *text, const Fact *first, FactUse use, Phase phase) {
+        unsigned condition = 0, n = 0;
+
         FACT_FOREACH(f, s->vm) {
-                bool conditional = f->condition > 0 && use == USE_LINE;
-                char *place;
+                unsigned its_condition = use == USE_LINE ? f->condition : 0;
 
                 if (!text || f->script != first->script || !has_fate(f, use, first->reason, phase) ||
                     is_told(s, f, use, phase, true))
                         continue;
-                place = f == first ? import_place(s->arena, s->base, f->script, f->line) :
-                                     arena_printf(s->arena, ", %u", f->line);
-                text = !place ? NULL : conditional ?
-                        arena_printf(s->arena, "%s%s (only where line %u says so)", text, place, f->condition) :
-                        arena_printf(s->arena, "%s%s", text, place);
+                if (its_condition != condition) {
+                        text = add_condition(s, text, condition, n);
+                        n = 0;
+                }
+                condition = its_condition;
+                n++;
+                if (text && f == first) {
+                        char *place = import_place(s->arena, s->base, f->script, f->line);
+
+                        text = place ? arena_printf(s->arena, "%s%s", text, place) : NULL;
+                } else if (text)
+                        text = arena_printf(s->arena, "%s, %u", text, f->line);
         }
-        return text;
+        return add_condition(s, text, condition, n);
 }
 
 char *settle_places(Settle *s, FactUse use, const char *reason, Phase phase) {

@@ -51,20 +51,40 @@ static int add_notes(Settle *s) {
         return r;
 }
 
-/* Tells of each line of a script once, whatever is not taken over in it. */
+static bool is_left_alike(const Fact *a, const Fact *b) {
+        return a->use == USE_LEFT && a->script == b->script && streq(a->reason, b->reason);
+}
+
+/* Returns whether one before it is alike, in any line or in the same one. */
+static bool is_left_told(const Settle *s, const Fact *fact, bool by_line) {
+        for (const Fact *f = s->vm->facts.list; f < fact; f++)
+                if (is_left_alike(f, fact) && (!by_line || f->line == fact->line))
+                        return true;
+        return false;
+}
+
+/* Says once of a script why some of its lines are not taken over. */
+static int tell_left(Settle *s, const Fact *fact, const char *source) {
+        const char *others = "";
+        size_t n = 0;
+
+        FACT_FOREACH(f, s->vm)
+                if (f > fact && others && is_left_alike(f, fact) && !is_left_told(s, f, true))
+                        others = arena_printf(s->arena, "%s%s%u", others, n++ > 0 ? ", " : " ", f->line);
+        if (!others)
+                return -ENOMEM;
+        return settle_remark(s, fact, "not taken over: %s (%s)%s%s", source, fact->reason,
+                             n == 0 ? "" : n == 1 ? "; nor is line" : "; nor are lines", others);
+}
+
+/* Lists each line of a script once, whatever is not taken over in it. */
 static int add_left(Settle *s) {
         int r = 0;
 
         FACT_FOREACH(f, s->vm) {
                 char *place, *source;
-                bool told = false;
 
-                if (r < 0 || f->use != USE_LEFT)
-                        continue;
-                for (const Fact *g = s->vm->facts.list; g < f; g++)
-                        told |= g->use == USE_LEFT && g->script == f->script && g->line == f->line &&
-                                streq(g->reason, f->reason);
-                if (told)
+                if (r < 0 || f->use != USE_LEFT || is_left_told(s, f, true))
                         continue;
                 place = import_place(s->arena, s->base, f->script, f->line);
                 source = import_source_line(s->arena, f->script, f->line);
@@ -73,8 +93,8 @@ static int add_left(Settle *s) {
                 r = strings_add(s->arena, &s->vm->left, arena_printf(s->arena, "%s: %s", place, source));
                 if (r >= 0)
                         r = strings_add(s->arena, &s->vm->left, arena_printf(s->arena, "    %s", f->reason));
-                if (r >= 0)
-                        r = settle_remark(s, f, "not taken over: %s (%s)", source, f->reason);
+                if (r >= 0 && !is_left_told(s, f, false))
+                        r = tell_left(s, f, source);
         }
         return r;
 }
