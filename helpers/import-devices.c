@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "import-settle.h"
+#include "pci.h"
+#include "strv.h"
 
 bool settle_takes(const Fact *f) {
         return f->action == ACTION_TAKE || f->action == ACTION_RELEASE || f->action == ACTION_TAKE_GROUP;
@@ -119,6 +121,35 @@ static int settle_hostdevs(Settle *s) {
         return from ? settle_add_line(s, "Devices", settle_join(s, &devices, " "), NULL, from) : -ENOMEM;
 }
 
+static bool has_display(char *const *functions, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                int class = pci_class(functions[i]);
+
+                if (class >= 0 && pci_class_is_display(class))
+                        return true;
+        }
+        return false;
+}
+
+/* Scripts may take a disk, say, and leave the GPU to libvirt. */
+static int settle_named(Settle *s, Strings *devices) {
+        size_t n = strv_length(s->vm->hostdevs);
+        bool adds = !has_display(devices->list, devices->n) && has_display(s->vm->hostdevs, n);
+        ImportLine *line;
+        int r = 0;
+
+        for (size_t i = 0; i < n && adds && r >= 0; i++)
+                r = settle_add_once(s, devices, s->vm->hostdevs[i]);
+        if (r >= 0)
+                r = settle_add_line(s, "Devices", settle_join(s, devices, " "), NULL, NULL);
+        if (r < 0 || !adds)
+                return r;
+        line = &s->vm->lines[s->vm->n_lines - 1];
+        line->from = arena_printf(s->arena, "%s; %s, since the scripts name no GPU", line->from,
+                                  s->vm->hostdevs_file);
+        return line->from ? 0 : -ENOMEM;
+}
+
 int settle_devices(Settle *s) {
         Strings devices = { 0 }, given = { 0 };
         int r;
@@ -127,8 +158,7 @@ int settle_devices(Settle *s) {
         if (r >= 0)
                 r = settle_given(s, &devices, &given);
         if (r >= 0)
-                r = devices.n > 0 ? settle_add_line(s, "Devices", settle_join(s, &devices, " "), NULL, NULL) :
-                                    settle_hostdevs(s);
+                r = devices.n > 0 ? settle_named(s, &devices) : settle_hostdevs(s);
         if (r >= 0)
                 r = tell_forgotten_devices(s, &given);
         return r < 0 ? r : settle_return(s);

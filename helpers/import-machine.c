@@ -35,13 +35,6 @@ int import_read_machine(Import *import) {
         return read_page_size(import);
 }
 
-static bool has_device(const ImportVm *vm) {
-        for (const Fact *f = vm->facts.list; f && f < vm->facts.list + vm->facts.n; f++)
-                if (f->action == ACTION_TAKE || f->action == ACTION_RELEASE)
-                        return true;
-        return false;
-}
-
 static int keep_hostdevs(Import *import, ImportVm *vm, const Hostdev *hostdevs) {
         Strings devices = { 0 };
         int r = 0;
@@ -53,13 +46,13 @@ static int keep_hostdevs(Import *import, ImportVm *vm, const Hostdev *hostdevs) 
         return r;
 }
 
-/* Scripts that name no function leave that to libvirt, whose definition of the VM does. */
+/* What scripts name no function for they leave to libvirt, whose definition of the VM does. */
 static int read_hostdevs(Import *import, ImportVm *vm) {
         _cleanup_domain_ Domain domain = { 0 };
         _cleanup_free_ char *path = NULL;
         char *file;
 
-        if (has_device(vm) || !vm->name)
+        if (!vm->name)
                 return 0;
         file = arena_printf(&import->arena, "/etc/libvirt/qemu/%s.xml", vm->name);
         path = file ? root_path("%s", file) : NULL;
