@@ -139,9 +139,31 @@ static int run_inhibit(Recorder *recorder, const ShellCall *call, ShellStatus *r
         return r;
 }
 
+static int run_nvidia_smi(Recorder *recorder, const ShellCall *call, ShellStatus *ret) {
+        static const char settings[] =
+                "-pm --persistence-mode* -pl --power-limit* -r --gpu-reset* -c --compute-mode* -lgc --lock-gpu-clocks* "
+                "-rgc --reset-gpu-clocks* -lmc -rmc drain";
+
+        *ret = SHELL_MAYBE;
+        for (size_t i = 1; i < call->n_words; i++)
+                if (shell_word_in(settings, call->words[i]))
+                        return command_leaves(recorder, call, "sets the driver up: a unit of its own can do that");
+        return 1;
+}
+
 /* Returns whether this is a place where scripts keep notes for themselves, and logs. */
 static bool is_scratch(const char *path) {
         return shell_word_in("/tmp/* /var/* /run/* /dev/* /root/* /home/*", path);
+}
+
+/* What is copied or moved to a home is more than a note. */
+static int run_copy(Recorder *recorder, const ShellCall *call, ShellStatus *ret) {
+        *ret = SHELL_EXPECTED;
+        for (size_t i = 1; i < call->n_words; i++)
+                if (call->words[i][0] == '/' && !shell_word_in("/tmp/* /run/* /var/run/* /var/log/* /dev/*",
+                                                               call->words[i]))
+                        return command_leaves(recorder, call, "changes files");
+        return 1;
 }
 
 static int run_file(Recorder *recorder, const ShellCall *call, ShellStatus *ret) {
@@ -214,11 +236,13 @@ static const struct {
         { "sleep usleep", run_sleep },
         { "udevadm", run_settle },
         { "nvidia-xconfig nvidia-modprobe", run_wakeup },
+        { "nvidia-smi", run_nvidia_smi },
         { "chvt", run_chvt },
         { "cpupower cpufreq-set", run_cpupower },
         { "sysctl", run_sysctl },
         { "systemd-inhibit", run_inhibit },
-        { "mkdir rmdir rm touch cp mv ln install truncate dd mktemp chmod", run_file },
+        { "cp mv ln install", run_copy },
+        { "mkdir rmdir rm touch truncate dd mktemp chmod", run_file },
         { "chown chgrp setfacl", run_owner },
         { "sed", run_sed },
         { "cset vfio-isolate taskset chrt cgset cgclassify cgexec irqbalance", run_cpu_tool },
@@ -227,7 +251,7 @@ static const struct {
         { "grep egrep fgrep zgrep awk gawk mawk cut tr head tail sort uniq wc find ls stat file readlink "
           "realpath lspci lsmod lsusb lscpu lsblk dmesg id who w whoami users logname uname hostname nproc "
           "free ps pgrep pidof lsof which whereis journalctl getent seq expr bc jq xmllint xmlstarlet "
-          "mountpoint modinfo nvidia-smi setpci numactl tty test flock column rev paste tac od xxd hexdump "
+          "mountpoint modinfo setpci numactl tty test flock column rev paste tac od xxd hexdump "
           "df du env printenv",
           run_question },
         { "echo printf cat tee date logger sync notify-send wall systemd-cat systemd-notify tput clear "

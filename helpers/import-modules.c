@@ -15,8 +15,14 @@ static bool is_nvidia(const char *module) {
 /* What a driver brings with it, or shares with others. */
 static bool stays(const char *module) {
         return module_is_shared(module) ||
-               shell_word_in("i2c_nvidia_gpu ucsi_ccg typec_ucsi gpu_sched amdxcp i2c_algo_bit video wmi mxm_wmi",
+               shell_word_in("i2c_nvidia_gpu ucsi_ccg typec_ucsi gpu_sched amdxcp i2c_algo_bit video wmi mxm_wmi ipmi_devintf "
+                             "ipmi_msghandler",
                              module);
+}
+
+/* The drivers of GPUs that UnloadModules=auto unbinds. */
+static bool is_gpu_driver(const char *module) {
+        return shell_word_in("amdgpu radeon nouveau i915 xe", module);
 }
 
 static bool loads_again(const Settle *s, const char *module) {
@@ -31,8 +37,8 @@ static const char *const module_auto =
 static const char *const module_shared =
         "modules that stay: they serve other devices too, or do not keep a driver from letting go";
 static const char *const module_vendor =
-        "a driver that is unloaded only if the card is of its vendor: UnloadModules=auto finds out, and unbinds "
-        "drivers that are not NVIDIA's";
+        "a driver that is unloaded only if it is there: UnloadModules=auto finds out, and unbinds drivers that are "
+        "not NVIDIA's";
 
 /* Decides what becomes of a module that is unloaded before the VM. */
 static int settle_unload(Settle *s, Fact *f, bool *ret_nvidia, Strings *listed) {
@@ -41,7 +47,7 @@ static int settle_unload(Settle *s, Fact *f, bool *ret_nvidia, Strings *listed) 
                 settle_mark(f, USE_NEEDLESS, module_shared);
         else if (is_nvidia(f->object))
                 settle_mark(f, USE_NEEDLESS, module_auto);
-        else if (f->condition > 0)
+        else if (f->condition > 0 && is_gpu_driver(f->object))
                 settle_mark(f, USE_NEEDLESS, module_vendor);
         else {
                 settle_mark(f, USE_LINE, "UnloadModules");
