@@ -135,6 +135,7 @@ static void test_variables(void) {
         is(run("say $1 $2 $3 \"$4\" $# \"$@\" $*"),
            "1 say|win10|prepare|begin||3|win10|prepare|begin|win10|prepare|begin\n");
         is(run("say $0 $(dirname \"$0\")/x `basename $0`"), "1 say|/hooks/main.sh|/hooks/x|main.sh\n");
+        is(run("say ${00} ${01} ${004}"), "1 say|/hooks/main.sh|win10\n");
         is(run("say $(ask) \"$(ask a)b\" $((1+2)) $(( (1) ))c"), "1 say|…|…b|…|…c\n");
         is(run("say $(echo a b) \"$(printf '%s-%s\\n' c d)\" $(echo $X)"), "1 say|a|b|c-d|…\n");
         is(run("say ${A:-x} ${1:-y} ${B-z} ${C:=w} $C ${1:+set} \"${D:+set}\""), "1 say|x|win10|z|w|w|set|\n");
