@@ -99,8 +99,9 @@ static void drop_words(ShellCall *call, size_t n) {
         call->n_words -= n;
 }
 
-/* Takes the words of one wrapper off. Returns whether it only asks something. */
-static bool unwrap(ShellCall *call, const struct Wrapper *wrapper) {
+/* Takes the words of one wrapper off. Returns whether it only asks something, and the text in place of which words
+ * come. */
+static bool unwrap(ShellCall *call, const struct Wrapper *wrapper, const char **ret_replaced) {
         size_t operands = wrapper->n_operands;
         bool asks = false;
 
@@ -114,6 +115,8 @@ static bool unwrap(ShellCall *call, const struct Wrapper *wrapper) {
                 if (*word == '-' && word[1] && word[1] != '-') {
                         asks |= streq(wrapper->name, "command") && (word[1] == 'v' || word[1] == 'V');
                         call->is_user |= wrapper->is_user && word[1] == 'u';
+                        if (wrapper->adds_words && word[1] == 'I')
+                                *ret_replaced = word[2] ? word + 2 : call->n_words > 1 ? call->words[1] : "";
                         if (!word[2] && strchr(wrapper->options, word[1]))
                                 drop_words(call, 1);
                 } else if (*word == '-')
@@ -243,14 +246,19 @@ static const struct Wrapper *next_wrapper(Shell *s, const ShellCall *call) {
         return wrapper;
 }
 
-static int add_unknown_word(Shell *s, ShellCall *call) {
+/* Puts what is not known in place of a text in all words, or behind them if it is NULL. */
+static int add_unknown(Shell *s, ShellCall *call, const char *replaced) {
+        char *unknown = arena_strndup(s->arena, (const char[]) { SHELL_UNKNOWN }, 1);
         Strings words = { 0 };
-        int r = 0;
+        int r = unknown ? 0 : -ENOMEM;
 
-        for (size_t i = 0; i < call->n_words && r >= 0; i++)
-                r = strings_add(s->arena, &words, call->words[i]);
-        if (r >= 0)
-                r = strings_add(s->arena, &words, arena_strndup(s->arena, (const char[]) { SHELL_UNKNOWN }, 1));
+        for (size_t i = 0; i < call->n_words && r >= 0; i++) {
+                const char *at = replaced && *replaced ? strstr(call->words[i], replaced) : NULL;
+
+                r = strings_add(s->arena, &words, at ? unknown : call->words[i]);
+        }
+        if (r >= 0 && !replaced)
+                r = strings_add(s->arena, &words, unknown);
         call->words = words.list;
         call->n_words = words.n;
         return r;
@@ -261,16 +269,18 @@ static int unwrap_all(Shell *s, ShellCall *call, bool *ret_wrapped, bool *ret_ex
         const struct Wrapper *wrapper;
 
         for (unsigned n = 0; call->n_words > 0 && n < WRAPPERS_MAX; n++) {
+                const char *replaced = NULL;
+
                 wrapper = next_wrapper(s, call);
                 if (!wrapper)
                         return 0;
                 *ret_wrapped = true;
                 *ret_exec |= streq(wrapper->name, "exec");
-                if (unwrap(call, wrapper)) {
+                if (unwrap(call, wrapper, &replaced)) {
                         *ret = SHELL_MAYBE;
                         return 1;
                 }
-                if (wrapper->adds_words && call->n_words > 0 && add_unknown_word(s, call) < 0)
+                if (wrapper->adds_words && call->n_words > 0 && add_unknown(s, call, replaced) < 0)
                         return -ENOMEM;
         }
         return call->n_words == 0;

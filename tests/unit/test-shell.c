@@ -265,6 +265,8 @@ static void test_scripts(void) {
         is(run("cd /a/b/..\nsay $(pwd)\ncd -P c/\nsay $(pwd)\ncd\nsay $(pwd) $(ask && pwd)"),
            "2 say|/a/b/..\n4 say|/a/b/../c/\n6 say|…|…\n");
         is(run("ask | xargs -r -n 1 say a; xargs"), "1 say|a|…\n");
+        is(run("ask | xargs -I{} say a{} b; ask | xargs -0 -I X sh -c 'say X'; xargs -I"),
+           "1 say|…|b\n1 sh|-c|… ! runs a text that is not known\n");
         is(run_with("/hooks/other.sh", "/hooks/other.sh", false, NULL), "Argument list too long\n");
         is(run_with("if ask; then /hooks/other.sh; fi", "say a", false, NULL), "1?1 say|a\n");
 }
