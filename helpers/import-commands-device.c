@@ -6,8 +6,10 @@
 static int add_function(Recorder *recorder, const ShellCall *call, Action action, const char *device) {
         char *address = device ? record_address(recorder, device) : NULL;
 
-        return address ? command_adds(recorder, call, action, address, "") :
-                         command_leaves(recorder, call, "which function it is about is not known");
+        if (address)
+                return command_adds(recorder, call, action, address, "");
+        return command_leaves(recorder, call, action == ACTION_GIVE ? "which function it is about is not known" :
+                                                                      record_takes_some);
 }
 
 int run_virsh(Recorder *recorder, const ShellCall *call, ShellStatus *ret) {

@@ -10,6 +10,8 @@
 #define FACTS_MAX 4096
 #define ARENA_MAX (32 * 1024 * 1024)
 
+const char record_takes_some[] = "which function it takes is not known: see that Devices= has it";
+
 static bool is_same(const Fact *a, const Fact *b) {
         return a->action == b->action && a->script == b->script && a->line == b->line && a->is_start == b->is_start &&
                 a->hook == b->hook && streq(a->object, b->object) && streq(a->value, b->value);

@@ -83,6 +83,9 @@ typedef struct Recorder {
         unsigned *budget; /* as in ShellCaller */
 } Recorder;
 
+/* Why a function is not taken over that goes to vfio-pci. */
+extern const char record_takes_some[];
+
 /* Follows a script and records what it does. Returns 0 or a negative errno. */
 int record(Recorder *recorder, char *const *arguments, bool vm_is_other);
 

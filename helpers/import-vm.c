@@ -113,6 +113,8 @@ bool import_is_about_gpu(const Fact *f) {
                 return f->is_start && !module_is_vfio(f->object);
         case ACTION_STOP:
                 return f->is_start && (streq(f->object, DISPLAY_MANAGER) || unit_is_display_manager(f->object));
+        case ACTION_UNKNOWN:
+                return f->is_start && streq(f->value, record_takes_some);
         default:
                 return false;
         }
@@ -123,7 +125,8 @@ static int tell_unread(Settle *s) {
         int r = 0;
 
         FACT_FOREACH(f, s->vm)
-                if (r >= 0 && f->action == ACTION_UNKNOWN && strstr(f->value, "cannot be read")) {
+                if (r >= 0 && f->action == ACTION_UNKNOWN &&
+                    (startswith(f->value, "runs ") || strstr(f->value, "cannot be read"))) {
                         char *source = import_source_line(s->arena, f->script, f->line);
 
                         r = source ? settle_remark(s, f, "not followed: %s (%s)", source, f->value) : -ENOMEM;

@@ -63,7 +63,8 @@ static int write_driver(const Write *w) {
                 return needless(
                         w, "IDs: functions are bound by their address, which leaves nothing behind in a driver");
         if (!address)
-                return leave(w, "which function it is about is not known");
+                return leave(w, is_vfio && streq(verb, "bind") ? record_takes_some :
+                                                                 "which function it is about is not known");
         if (!shell_is_known(driver))
                 return leave(w, "which driver it is about is not known");
         if (streq(verb, "bind"))
@@ -268,7 +269,8 @@ int record_write(Recorder *recorder, const ShellCall *call, const char *path, co
                 if (fnmatch(rules[i].pattern, path, FNM_PATHNAME) == 0)
                         return rules[i].write(&w);
         if (startswith(path, "/sys/bus/pci/devices/"))
-                return leave(&w, "which function it is about is not known");
+                return leave(&w, endswith(path, "/driver_override") && streq(w.text, "vfio-pci") ? record_takes_some :
+                             "which function it is about is not known");
         return leave(&w, strchr(path, SHELL_UNKNOWN) ? "which file of the kernel's it writes is not known" :
                      "there is no setting for this file of the kernel's");
 }
