@@ -145,7 +145,7 @@ static int settle_no_units(Settle *s) {
         if (settle_has_action(s->vm, ACTION_END_SESSION, true))
                 return settle_note(s, "StopUnits=display-manager.service, the default: without a unit there "
                                       "sessions would go on");
-        return settle_add_line(s, "StopUnits", "", NULL, "no script stops a unit");
+        return settle_add_line(s, "StopUnits", "", NULL, "the scripts keep no unit from running");
 }
 
 int settle_units(Settle *s) {
