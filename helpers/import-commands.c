@@ -94,8 +94,9 @@ static int run_cpupower(Recorder *recorder, const ShellCall *call, ShellStatus *
         *ret = SHELL_EXPECTED;
         if (!governor)
                 return command_leaves(recorder, call, "there is no setting for this");
-        return shell_is_known(governor) || !recorder->is_start ? command_adds(recorder, call, ACTION_GOVERNOR, "", governor) :
-                command_leaves(recorder, call, "the governor's name is not known: set CpuGovernor=");
+        if (!shell_is_known(governor) && recorder->is_start)
+                return command_leaves(recorder, call, "the governor's name is not known: set CpuGovernor=");
+        return command_adds(recorder, call, ACTION_GOVERNOR, "", governor);
 }
 
 /* Is a way to write to procfs. */
@@ -141,8 +142,8 @@ static int run_inhibit(Recorder *recorder, const ShellCall *call, ShellStatus *r
 
 static int run_nvidia_smi(Recorder *recorder, const ShellCall *call, ShellStatus *ret) {
         static const char settings[] =
-                "-pm --persistence-mode* -pl --power-limit* -r --gpu-reset* -c --compute-mode* -lgc --lock-gpu-clocks* "
-                "-rgc --reset-gpu-clocks* -lmc -rmc drain";
+                "-pm --persistence-mode* -pl --power-limit* -r --gpu-reset* -c --compute-mode* -lgc "
+                "--lock-gpu-clocks* -rgc --reset-gpu-clocks* -lmc -rmc drain";
 
         *ret = SHELL_MAYBE;
         for (size_t i = 1; i < call->n_words; i++)

@@ -170,7 +170,8 @@ static int vm(const char *name, bool is_pattern, void *userdata) {
 int record(Recorder *recorder, char *const *arguments, bool vm_is_other) {
         const ShellCaller caller = {
                 .command = record_command, .problem = problem, .script = script, .vm = vm, .mark = mark,
-                .failure = failure, .paths = paths, .userdata = recorder, .vm_is_other = vm_is_other, .budget = recorder->budget,
+                .failure = failure, .paths = paths, .userdata = recorder, .vm_is_other = vm_is_other,
+                .budget = recorder->budget,
         };
         _cleanup_arena_ Arena arena = { .limit = ARENA_MAX };
         int r = 0;

@@ -15,8 +15,8 @@ static bool is_nvidia(const char *module) {
 /* What a driver brings with it, or shares with others. */
 static bool stays(const char *module) {
         return module_is_shared(module) ||
-               shell_word_in("i2c_nvidia_gpu ucsi_ccg typec_ucsi gpu_sched amdxcp i2c_algo_bit video wmi mxm_wmi ipmi_devintf "
-                             "ipmi_msghandler",
+               shell_word_in("i2c_nvidia_gpu ucsi_ccg typec_ucsi gpu_sched amdxcp i2c_algo_bit video wmi mxm_wmi "
+                             "ipmi_devintf ipmi_msghandler",
                              module);
 }
 

@@ -17,8 +17,8 @@ typedef struct ShellBranch {
         const char *directory;
 } ShellBranch;
 
-/* What is in a branch does not change variables and the directory for what is after it. 'condition' is the line of a condition that
- * is not known, or 0; 'forget' notes which variables may be something else from here on. */
+/* What is in a branch does not change variables and the directory for what is after it. 'condition' is the line of
+ * a condition that is not known, or 0; 'forget' notes what may be something else from here on. */
 ShellBranch shell_begin_branch(Shell *s, unsigned condition);
 void shell_end_branch(Shell *s, ShellBranch branch, bool forget);
 

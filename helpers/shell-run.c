@@ -5,6 +5,9 @@
 #define STEPS_MAX 20000
 #define DEPTH_MAX 256
 
+/* So many commands are worth one look at the machine. */
+#define LOOKUP_STEPS 100
+
 ShellBranch shell_begin_branch(Shell *s, unsigned condition) {
         ShellBranch b = { s->n_undo, s->condition, s->directory };
 
@@ -248,6 +251,8 @@ static int expand_list(Shell *s, const ShellNode *node, Strings *values) {
 
                 if (s->caller->paths && shell_is_known(fields.list[i]))
                         r = s->caller->paths(s->arena, fields.list[i], values, s->caller->userdata);
+                if (values->n > n)
+                        s->steps += LOOKUP_STEPS;
                 if (r >= 0 && values->n == n)
                         r = strings_add(s->arena, values, fields.list[i]);
         }
