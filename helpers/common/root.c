@@ -7,6 +7,9 @@
 #include "root.h"
 #include "strv.h"
 
+/* An attribute of sysfs is not longer, and is read at once. */
+#define CHUNK 4096
+
 static const char *root_prefix = "";
 
 void root_set(const char *prefix) {
@@ -39,22 +42,23 @@ char *root_path(const char *format, ...) {
         return path;
 }
 
-int read_text_file(const char *path, size_t max, char **ret) {
-        _cleanup_close_ int fd = -1;
+int read_text(int fd, size_t max, char **ret) {
         _cleanup_free_ char *text = NULL;
-        size_t n = 0;
-
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        if (fd < 0)
-                return -errno;
-
-        text = malloc(max + 2);
-        if (!text)
-                return -ENOMEM;
+        size_t n = 0, size = 0;
 
         for (;;) {
-                ssize_t k = read(fd, text + n, max + 1 - n);
+                ssize_t k;
 
+                if (n == size) {
+                        char *grown;
+
+                        size = size > 0 ? 2 * size : CHUNK;
+                        grown = realloc(text, size + 1);
+                        if (!grown)
+                                return -ENOMEM;
+                        text = grown;
+                }
+                k = read(fd, text + n, size - n);
                 if (k < 0 && errno == EINTR)
                         continue;
                 if (k < 0)
@@ -74,6 +78,12 @@ int read_text_file(const char *path, size_t max, char **ret) {
 
         *ret = TAKE_PTR(text);
         return 0;
+}
+
+int read_text_file(const char *path, size_t max, char **ret) {
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+        return fd < 0 ? -errno : read_text(fd, max, ret);
 }
 
 int write_attribute(const char *path, const char *value) {

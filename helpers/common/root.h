@@ -15,8 +15,9 @@ bool root_is_set(void);
 /* Returns the path, made as by printf(), with the prefix before it, to be freed, or NULL without memory. */
 char *root_path(const char *format, ...) _printf_(1, 2);
 
-/* Reads a file of at most 'max' bytes, less one trailing newline. Returns 0 with a string to be freed, -EFBIG if there
- * is more, -EINVAL if there is a zero byte, or what open() and read() give. */
+/* Read a file of at most 'max' bytes, less one trailing newline. Return 0 with a string to be freed, -EFBIG if there is
+ * more, -EINVAL if there is a zero byte, or what open() and read() give. */
+int read_text(int fd, size_t max, char **ret);
 int read_text_file(const char *path, size_t max, char **ret);
 
 /* Writes 'value' in a single write(), as sysfs wants it. Returns 0 or a negative errno. */

@@ -116,15 +116,13 @@ int state_write(int state, const char *record, char *const *lines) {
 int state_read(int state, const char *record, char ***ret) {
         _cleanup_free_ char *text = NULL;
         _cleanup_close_ int fd = -1;
-        char path[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
         int r;
 
         fd = openat(state, record, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
 
-        (void) snprintf(path, sizeof(path), "/proc/self/fd/%i", fd);
-        r = read_text_file(path, RECORD_MAX, &text);
+        r = read_text(fd, RECORD_MAX, &text);
         return r < 0 ? r : strv_split(text, "\n", ret);
 }
 
