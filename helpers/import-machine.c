@@ -80,7 +80,7 @@ static int resolve_group(ImportVm *vm, const Fact *fact) {
 
         if (!path)
                 return -ENOMEM;
-        if (list_directory(path, &members) < 0) {
+        if (pci_list(path, &members) < 0) {
                 Fact unknown = *fact;
 
                 unknown.action = ACTION_UNKNOWN;
@@ -107,7 +107,7 @@ static int resolve_id(ImportVm *vm, const Fact *fact) {
                 return -ENOMEM;
         if (sscanf(fact->object, "%x%*1[ :]%x", &vendor, &device) != 2)
                 return 0;
-        (void) list_directory(path, &functions);
+        (void) pci_list(path, &functions);
         STRV_FOREACH(function, functions) {
                 unsigned long its_vendor, its_device;
 

@@ -14,7 +14,7 @@ static int list_displays(char **ret) {
         _cleanup_free_ char *path = root_path("/sys/bus/pci/devices");
         int r;
 
-        r = path ? list_directory(path, &all) : -ENOMEM;
+        r = path ? pci_list(path, &all) : -ENOMEM;
         if (r == -ENOENT)
                 r = 0;
         STRV_FOREACH(address, all) {

@@ -44,7 +44,7 @@ static int add_boot_gpu(char ***functions, char **ret_problem) {
 
         if (!path)
                 return -ENOMEM;
-        r = list_directory(path, &bus);
+        r = pci_list(path, &bus);
         if (r < 0)
                 return refusal(ret_problem,
                                "auto finds no GPU, since /sys/bus/pci/devices cannot be read: %s",

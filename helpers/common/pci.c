@@ -48,6 +48,32 @@ int pci_address_parse(const char *s, char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
+/* Returns 1 if it is an address as the kernel writes it, 0 if not, or -ENOMEM. */
+static int is_address(const char *s) {
+        _cleanup_free_ char *address = NULL;
+        int r = pci_address_parse(s, &address);
+
+        return r < 0 ? (r == -EINVAL ? 0 : r) : streq(address, s);
+}
+
+int pci_list(const char *path, char ***ret) {
+        _cleanup_strv_free_ char **names = NULL, **addresses = NULL;
+        int r;
+
+        r = list_directory(path, &names);
+        STRV_FOREACH(name, names) {
+                if (r >= 0)
+                        r = is_address(*name);
+                if (r > 0)
+                        r = strv_extend(&addresses, *name);
+        }
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(addresses);
+        return 0;
+}
+
 bool pci_same_slot(const char *a, const char *b) {
         const char *dot = strrchr(a, '.');
 

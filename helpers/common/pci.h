@@ -12,6 +12,9 @@ int pci_address_parse(const char *s, char **ret);
 /* Returns whether two addresses in the kernel's form differ in the function number alone. */
 bool pci_same_slot(const char *a, const char *b);
 
+/* Lists the functions in a directory of sysfs; what is no address is passed over. Returns 0 or a negative errno. */
+int pci_list(const char *path, char ***ret);
+
 /* Returns the path of an attribute (or of the function itself for ""), to be freed, or NULL without memory. */
 char *pci_path(const char *address, const char *attribute);
 
