@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <stdarg.h>
+
 #include "json.h"
 #include "log.h"
 #include "root.h"
 #include "state.h"
 #include "status.h"
 #include "strv.h"
+#include "text.h"
 #include "unit-name.h"
 #include "vfio-gpuctl.h"
 
@@ -40,37 +43,57 @@ static char *describe_stage(const Status *s) {
         return n < 0 ? NULL : text;
 }
 
+/* Names and records are shown as they are, unless a terminal would take them for commands. */
+static _printf_(1, 2) int print_line(const char *format, ...) {
+        _cleanup_free_ char *line = NULL, *printable = NULL;
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&line, format, ap);
+        va_end(ap);
+        if (n < 0) {
+                line = NULL;
+                return -ENOMEM;
+        }
+        printable = text_printable(line);
+        if (!printable)
+                return -ENOMEM;
+        (void) puts(printable);
+        return 0;
+}
+
 static int print_function(const FunctionStatus *f) {
         _cleanup_free_ char *who = holders_describe(f->holders, f->n_holders);
+        int r;
 
         if (!who)
                 return -ENOMEM;
-        (void) printf("  %s %s\n", f->address, *f->name ? f->name : "is not on the bus");
-        if (*f->name)
-                (void) printf("      driver %s, override %s, IOMMU group %s\n", f->driver ?: "none", f->override ?: "none",
-                              f->group ?: "none");
-        if (*who)
-                (void) printf("      held by %s\n", who);
-        return 0;
+        r = print_line("  %s %s", f->address, *f->name ? f->name : "is not on the bus");
+        if (r >= 0 && *f->name)
+                r = print_line("      driver %s, override %s, IOMMU group %s", f->driver ?: "none", f->override ?: "none",
+                               f->group ?: "none");
+        if (r >= 0 && *who)
+                r = print_line("      held by %s", who);
+        return r;
 }
 
 static int print_text(const Status *s) {
         _cleanup_free_ char *stage = describe_stage(s);
-        int r = stage ? 0 : -ENOMEM;
+        int r;
 
-        if (r >= 0)
-                (void) printf("VM %s %s\n", s->vm_name, stage);
+        r = stage ? print_line("VM %s %s", s->vm_name, stage) : -ENOMEM;
         for (size_t i = 0; i < s->n_functions && r >= 0; i++)
                 r = print_function(s->functions + i);
-        for (size_t i = 0; i < s->n_tunings; i++)
-                if (s->tunings[i].failed)
-                        (void) printf("  without %s: %s failed\n", s->tunings[i].setting, s->tunings[i].unit);
-                else
-                        (void) printf("  with %s\n", s->tunings[i].setting);
+        for (size_t i = 0; i < s->n_tunings && r >= 0; i++)
+                r = s->tunings[i].failed ?
+                        print_line("  without %s: %s failed", s->tunings[i].setting, s->tunings[i].unit) :
+                        print_line("  with %s", s->tunings[i].setting);
         STRV_FOREACH(left, s->left)
-                (void) printf("  left: %s\n", *left);
-        if (s->is_stale)
-                (void) printf("  the configuration has changed since: it counts from the next swap on\n");
+                if (r >= 0)
+                        r = print_line("  left: %s", *left);
+        if (r >= 0 && s->is_stale)
+                r = print_line("  the configuration has changed since: it counts from the next swap on");
         return r;
 }
 

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 
 #include "log.h"
+#include "text.h"
 
 static LogSink log_sink = log_sink_stderr;
 static int log_max_level = LOG_INFO;
@@ -16,7 +17,9 @@ void log_set_max_level(int level) {
 }
 
 void log_sink_stderr(_unused_ int level, _unused_ int error, _unused_ const LogSubject *subject, const char *text) {
-        (void) fprintf(stderr, "%s: %s\n", program_invocation_short_name, text);
+        _cleanup_free_ char *printable = text_printable(text);
+
+        (void) fprintf(stderr, "%s: %s\n", program_invocation_short_name, printable ?: "out of memory");
 }
 
 int log_full(int level, int error, const LogSubject *subject, const char *format, ...) {
