@@ -74,10 +74,10 @@ static int read_functions(char *const *addresses, Status *s) {
         s->functions = calloc(strv_length(addresses) + 1, sizeof(FunctionStatus));
         if (!s->functions)
                 return -ENOMEM;
-        for (; addresses && *addresses && r >= 0; addresses++)
-                r = read_function(*addresses, s->functions + s->n_functions++);
+        for (char *const *address = addresses; address && *address && r >= 0; address++)
+                r = read_function(*address, s->functions + s->n_functions++);
         if (r >= 0 && status_sees_holders())
-                r = vfio_holders_describe(addresses - s->n_functions, &s->holder);
+                r = vfio_holders_describe(addresses, &s->holder);
         return r < 0 ? r : 0;
 }
 
