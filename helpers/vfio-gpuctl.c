@@ -20,17 +20,6 @@ static const struct {
         { "rom", verb_rom, "rom VERB …        Look into the ROM of a graphics card, make the file for a VM" },
 };
 
-const Vm *find_vm(const Config *config, const char *name) {
-        _cleanup_free_ char *unescaped = NULL;
-        const Vm *vm = config_find_vm(config, name);
-
-        if (!vm && vm_name_unescape(name, &unescaped) >= 0)
-                vm = config_find_vm(config, unescaped);
-        if (!vm)
-                log_error("no section [VM %s] in vfio-gpu.conf or its drop-ins.", name);
-        return vm;
-}
-
 static int usage(FILE *f) {
         (void) fprintf(f, "Usage: %s VERB …\n\n", program_invocation_short_name);
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
