@@ -4,12 +4,15 @@
 
 #define INPUT_MAX 65536
 
+int LLVMFuzzerInitialize(int *argc, char ***argv) __attribute__((__weak__));
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Stands in for libFuzzer: runs every file that is named once. */
 int main(int argc, char *argv[]) {
         static uint8_t data[INPUT_MAX];
 
+        if (LLVMFuzzerInitialize)
+                (void) LLVMFuzzerInitialize(&argc, &argv);
         for (int i = 1; i < argc; i++) {
                 _cleanup_fclose_ FILE *f = fopen(argv[i], "re");
 
