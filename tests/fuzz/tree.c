@@ -32,14 +32,15 @@ static void note(const char *path) {
                 abort();
 }
 
-static void put(const char *path, mode_t mode, const void *data, size_t size) {
+static bool write_file(const char *path, mode_t mode, const void *data, size_t size) {
         _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
 
-        if (fd < 0)
-                return;
-        if (write(fd, data, size) < 0)
-                abort();
-        note(path);
+        return fd >= 0 && write(fd, data, size) == (ssize_t) size;
+}
+
+static void put(const char *path, mode_t mode, const void *data, size_t size) {
+        if (write_file(path, mode, data, size))
+                note(path);
 }
 
 static void put_big(const char *path, const char *data, size_t size) {
@@ -137,43 +138,49 @@ static int remove_one(const char *path, _unused_ const struct stat *st, _unused_
 }
 
 /* The working directory stays where it is: an input that fails is kept there. */
-static void change_root(int root) {
-        if (fchdir(root) < 0 || chroot(".") < 0 || fchdir(work) < 0)
-                abort();
+static bool change_root(int root) {
+        return fchdir(root) >= 0 && chroot(".") >= 0 && fchdir(work) >= 0;
 }
 
 static void remove_directory(void) {
         (void) rmdir(directory);
 }
 
-static void map_id(const char *map, unsigned id) {
+static bool map_id(const char *map, unsigned id) {
         char text[64];
 
         (void) snprintf(text, sizeof(text), "0 %u 1\n", id);
-        put(map, 0, text, strlen(text));
+        return write_file(map, 0, text, strlen(text));
 }
 
-void tree_prepare(void) {
+/* To be root of nothing is allowed in most places, though not to do much with it in all of them. */
+static bool become_root(void) {
         uid_t uid = geteuid();
         gid_t gid = getegid();
 
-        if (unshare(CLONE_NEWUSER) < 0) {
+        return unshare(CLONE_NEWUSER) >= 0 && map_id("/proc/self/uid_map", uid) &&
+                write_file("/proc/self/setgroups", 0, "deny", strlen("deny")) && map_id("/proc/self/gid_map", gid) &&
+                change_root(outside);
+}
+
+void tree_prepare(void) {
+        outside = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        work = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (outside < 0 || work < 0)
+                abort();
+        if (!become_root()) {
                 (void) fprintf(stderr, "cannot leave the rights over this machine: %s\n", strerror(errno));
                 exit(SKIPPED);
         }
-        map_id("/proc/self/uid_map", uid);
-        put("/proc/self/setgroups", 0, "deny", strlen("deny"));
-        map_id("/proc/self/gid_map", gid);
 
-        outside = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        work = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         tree = mkdtemp(directory) ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-        if (outside < 0 || work < 0 || tree < 0 || atexit(remove_directory) != 0)
+        if (tree < 0 || atexit(remove_directory) != 0)
                 abort();
 }
 
 void tree_enter(const uint8_t *text, size_t size) {
-        change_root(tree);
+        if (!change_root(tree))
+                abort();
         (void) mkdir("/run", 0755);
         (void) mkdir("/tmp", 0755);
         make_entries((const char *) text, (const char *) text + size);
@@ -184,7 +191,6 @@ void tree_enter(const uint8_t *text, size_t size) {
 
 void tree_leave(void) {
         remove_made();
-        if (nftw("/", remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0)
+        if (nftw("/", remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0 || !change_root(outside))
                 abort();
-        change_root(outside);
 }
