@@ -41,7 +41,8 @@ cd /sys/module && ls -d ''' + ' '.join(GPU_MODULES) + r'''
 echo '# nodes'
 ls -d /dev/dri/* /dev/fb* /dev/nvidia* /dev/nvidia-caps/*
 echo '# settings'
-grep -sH . /sys/kernel/mm/hugepages/*/nr_hugepages /sys/fs/cgroup/*.slice/cpuset.cpus.effective
+grep -sH . /sys/kernel/mm/hugepages/*/nr_hugepages /sys/fs/cgroup/*.slice/cpuset.cpus.effective \
+        /sys/devices/system/cpu/cpufreq/*/scaling_governor
 (cd /sys/bus/pci/devices && grep -sH . 0000:01:00.*/reset_method 0000:01:00.*/d3cold_allowed)
 find /run/systemd/system.control -type f
 echo '# runtime'

@@ -117,7 +117,25 @@ def case_inhibit_dies(pc):
 
 
 # --- CpuGovernor= -----------------------------------------------------------------------------------------------------------
-# This PC has no driver for the frequency of its CPUs: what there is to set and to restore is in tests/fake.
+
+def governors(pc):
+    return pc.sh('cat /sys/devices/system/cpu/cpufreq/policy*/scaling_governor').split()
+
+
+def case_governor(pc):
+    """Every CPU has the governor as long as the swap lasts, and then again the one that it had."""
+    pc.sh('''modprobe lab_cpufreq && cd /sys/devices/system/cpu/cpufreq &&
+        echo powersave >policy0/scaling_governor && echo ondemand >policy1/scaling_governor''')
+    host = Host(pc, ONE_VM + 'CpuGovernor=performance\n')
+    pc.sh(f'vfio-gpuctl check {VM}')
+    host.start()
+    host.handed_over(picture=False)
+    assert governors(pc) == ['performance', 'performance'], governors(pc)
+    assert settings(pc) == (['CpuGovernor=performance'], [])
+    pc.sh('echo userspace >/sys/devices/system/cpu/cpufreq/policy1/scaling_governor')
+    host.stop()
+    assert governors(pc) == ['powersave', 'ondemand'], governors(pc)
+    host.is_as_before()
 
 
 def case_governor_fails(pc):
