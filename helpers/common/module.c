@@ -96,9 +96,9 @@ int module_nearest(struct kmod_ctx *kmod, const char *name, char **ret) {
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
 
-        for (const char *p = text; p; p = strchr(p + 1, '\n'))
+        for (const char *p = text; (p = strchr(p, '\n')); p++)
                 n++;
-        names = reallocarray(NULL, n, sizeof(char *));
+        names = reallocarray(NULL, n + 1, sizeof(char *));
         if (!names)
                 return -ENOMEM;
         n = 0;
