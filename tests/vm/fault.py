@@ -53,12 +53,11 @@ BACK, RECOVERED, LOST = 'back', 'recover', 'lost'
 
 
 class Fault:
-    """One fault in one program of a swap: the number-th of the calls that it may strike, those before 'first' being the
-    dynamic loader's."""
+    """One fault in one program of a swap: the number-th of the calls that it may strike, those of the dynamic loader not counted."""
 
-    def __init__(self, program, direction, kind, options, meanwhile=None, limit=None, first=1, afterwards=None):
+    def __init__(self, program, direction, kind, options, meanwhile=None, limit=None, loader=None, afterwards=None):
         self.program, self.direction, self.kind = program, direction, kind
-        self.options, self.meanwhile, self.limit, self.first, self.afterwards = options, meanwhile, limit, first, afterwards
+        self.options, self.meanwhile, self.limit, self.loader, self.afterwards = options, meanwhile, limit, loader, afterwards
 
     @property
     def row(self):
@@ -75,6 +74,16 @@ class Fault:
     def fired(self):
         return f'/run/fault-fired-{self.program}-{self.direction}'
 
+    def numbers(self, pc, number):
+        """Which call it is of each kind, with those of the loader, which registers for restartable sequences when it is done
+        with them. Without arguments no program does anything."""
+        if not self.loader:
+            return [number]
+        calls = pc.sh(f'''
+            strace -o /run/loader -e trace={','.join(self.loader)},rseq /usr/lib/vfio-gpu/vfio-gpu-{self.program} >/dev/null 2>&1
+            sed '/^rseq/,$ d' /run/loader''').splitlines()
+        return [number + sum(line.startswith(f'{name}(') for line in calls) for name in self.loader]
+
     def arm(self, pc, number):
         """Puts the wrapper before the program's command in the unit."""
         setting = 'ExecStart' if self.direction == 'start' else 'ExecStopPost'
@@ -84,7 +93,7 @@ class Fault:
         if self.limit:
             text += f'Timeout{self.direction.capitalize()}Sec={self.limit}\n'
         pc.put('/usr/local/sbin/fault-once', WRAPPER, 0o755)
-        pc.put('/run/fault-options', self.options.format(number))
+        pc.put('/run/fault-options', self.options.format(*self.numbers(pc, number)))
         pc.put(f'/etc/systemd/system/{self.unit}.d/zz-fault.conf', text)
         pc.sh('systemctl daemon-reload')
 
@@ -150,6 +159,8 @@ def table():
     delayed = f'-e trace={EFFECTS} -e inject={EFFECTS}:delay_enter=4s:when=1'
     stuck = f'-e trace={EFFECTS} -e inject={EFFECTS}:delay_enter=60s:when=1'
     slowed = f'-e trace={EFFECTS} -e inject={EFFECTS}:delay_enter=100ms'
+    # Each kind of call is counted for itself.
+    exhausted = '-e trace=mmap,brk -e inject=mmap:error=ENOMEM:when={}+ -e inject=brk:error=ENOMEM:when={}+'
     for program in PROGRAMS + BESIDE:
         for direction in ('start',) if program in NOT_UNDONE else ('start', 'stop'):
             yield Fault(program, direction, 'exit', 'exit')
@@ -162,7 +173,7 @@ def table():
             yield Fault(program, direction, 'bus', slowed, BUS)
             yield Fault(program, direction, 'logind', slowed, 'systemctl kill --signal=KILL systemd-logind.service')
             yield Fault(program, direction, 'gpu-gone', slowed, VANISH, afterwards=REAPPEAR)
-            yield Fault(program, direction, 'memory', '-e trace=brk,mmap -e inject=brk,mmap:error=ENOMEM:when={}+', first=40)
+            yield Fault(program, direction, 'memory', exhausted, loader=('mmap', 'brk'))
             failing = FAILING.get((program, direction))
             for error in ERRORS if failing else ():
                 yield Fault(program, direction, error, f'-e trace={failing} -e inject={failing}:error={error}:when={{}}')

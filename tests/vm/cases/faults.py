@@ -16,7 +16,7 @@ def commit():
 
 def make_case(fault):
     def case(pc):
-        result = fault.run(pc, fault.first)
+        result = fault.run(pc)
         table.SAMPLE.add(fault, result)
         assert result == table.BACK, f'{fault.row}, {fault.kind}: {result}'
 
@@ -25,4 +25,4 @@ def make_case(fault):
 
 
 for chosen in table.sample(commit(), list(table.table())):
-    globals()[f'case_{chosen.name(chosen.first)}'] = make_case(chosen)
+    globals()[f'case_{chosen.name(1)}'] = make_case(chosen)
