@@ -10,7 +10,7 @@
 #include "strv.h"
 
 static int look(const char *word) {
-        _cleanup_free_ char *address = NULL, *text = NULL;
+        _cleanup_free_ char *address = NULL, *text = NULL, *wanted = NULL;
         BarSize size;
         unsigned now;
         int r;
@@ -23,9 +23,10 @@ static int look(const char *word) {
         if (now == size.order)
                 return 0;
         text = bar_size_text(now);
+        wanted = bar_size_text(size.order);
         return log_full(LOG_ERR, ERANGE, &(LogSubject) { .function = address },
                         "region %u of %s has %s, which was to be %s; vfio-gpu-bind has logged why", size.bar, address,
-                        text ?: "?", strchr(word, ':') ? strrchr(word, ':') + 1 : word);
+                        text ?: "?", wanted ?: "?");
 }
 
 static int start(const Task *task) {

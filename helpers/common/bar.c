@@ -52,10 +52,18 @@ int bar_can_be(const char *address, const BarSize *size) {
 }
 
 int bar_parse(const char *word, char **ret_address, BarSize *ret_size) {
-        _cleanup_free_ char *address = NULL;
+        _cleanup_free_ char *address = NULL, *size = NULL;
         const char *slash = strchr(word, '/');
+        unsigned bar;
+        int n = 0;
 
-        if (!slash || bar_size_parse(slash + 1, ret_size) < 0)
+        if (!slash || sscanf(slash, "/resource%1u_resize=%n", &bar, &n) != 1 || n == 0)
+                return -EINVAL;
+        if (asprintf(&size, "%u:%s", bar, slash + n) < 0) {
+                size = NULL;
+                return -ENOMEM;
+        }
+        if (bar_size_parse(size, ret_size) < 0)
                 return -EINVAL;
         address = strndup(word, (size_t) (slash - word));
         return address ? pci_address_parse(address, ret_address) : -ENOMEM;

@@ -13,7 +13,8 @@ int bar_read(const char *address, unsigned bar, unsigned *ret_order);
 /* Returns 1 if the region can have that size, 0 if not, or a negative errno, -ENOENT where it has only one. */
 int bar_can_be(const char *address, const BarSize *size);
 
-/* Splits "0000:01:00.0/0:256M". Returns 0 with an address to be freed, -EINVAL or -ENOMEM. */
+/* Splits "0000:01:00.0/resource0_resize=256M": the file that changes it, and the size. Returns 0 with an address to be
+ * freed, -EINVAL or -ENOMEM. */
 int bar_parse(const char *word, char **ret_address, BarSize *ret_size);
 
 /* Notes the sizes in the record of the swap and changes them. Logs what cannot be done. */

@@ -40,7 +40,7 @@ static int add_bars(const Device *device, char ***list) {
 
         STRV_FOREACH(size, device->settings.values[KEY_RESIZE_BAR].list)
                 if (r >= 0)
-                        r = strv_extendf(list, "%s/%s", device->address, *size);
+                        r = strv_extendf(list, "%s/resource%c_resize=%s", device->address, **size, *size + 2);
         return r;
 }
 

@@ -125,7 +125,7 @@ static void test_devices(void) {
         ok(strv_contains(attributes, "0000:01:00.0/reset_method=flr bus"));
         ok(strv_contains(attributes, "0000:01:00.0/d3cold_allowed=0"));
         ok(strv_contains(attributes, "0000:01:00.0/power/control=auto"));
-        ok(strv_contains(power, "0000:01:00.0/power/control=auto") && strv_contains(bars, "0000:01:00.0/0:1G"));
+        ok(strv_contains(power, "0000:01:00.0/power/control=auto") && strv_contains(bars, "0000:01:00.0/resource0_resize=1G"));
 }
 
 static void test_device_complaints(void) {

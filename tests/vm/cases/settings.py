@@ -3,7 +3,8 @@
 
 import json
 
-from host import AUDIO, demand, drop_in, entry, GPU, greeter_pid, Host, MORE, ONE_VM, prop, states, step, story, VM
+from hardware import SECOND
+from host import AUDIO, demand, drivers, drop_in, entry, GPU, greeter_pid, Host, MORE, ONE_VM, prop, states, step, story, VM
 from names import refused
 from payload import PROJECT
 
@@ -211,7 +212,6 @@ def case_huge_pages_after_failure(pc):
 
 
 # --- [Device] ---------------------------------------------------------------------------------------------------------------
-# No device of this PC has memory regions whose sizes can be changed: how that is done is in tests/fake.
 
 ATTRIBUTES = 'reset_method', 'd3cold_allowed', 'power/control'
 
@@ -287,6 +287,31 @@ def case_device_fails(pc):
            f'region 0 of {GPU} has 16M, which was to be 32M')
     host.stop()
     host.is_as_before(failed=[step('bar'), step('device')])
+
+
+def region(pc, address):
+    """How many MiB the first memory region has."""
+    begin, end, _ = pc.sh(f'head -n 1 /sys/bus/pci/devices/{address}/resource').split()
+    return (int(end, 16) - int(begin, 16) + 1) >> 20
+
+
+def case_bar(pc):
+    """A memory region has the size that is wanted when vfio-pci takes the function, and the host gets it back as it was."""
+    pc.sh(f'''systemctl stop lightdm.service && modprobe lab_rebar && echo 1 >/sys/bus/pci/devices/{SECOND}/remove &&
+        echo 1 >/sys/bus/pci/rescan && udevadm settle''')
+    host = Host(pc, f'[VM {VM}]\nDevices={SECOND}\n[Device {SECOND}]\nResizeBar=0:32M\n', [SECOND])
+    assert region(pc, SECOND) == 16 and drivers(pc, [SECOND])[SECOND][0] == 'bochs-drm'
+    assert json.loads(pc.sh(f'vfio-gpuctl check --json {VM}'))['findings'] == []
+    host.start()
+    host.handed_over(picture=False)
+    assert region(pc, SECOND) == 32
+    assert settings(pc) == ([f'{SECOND}/resource0_resize=32M'], []), settings(pc)
+    host.stop()
+    host.is_as_before()
+    assert region(pc, SECOND) == 16
+
+
+case_bar.profile = 'rich'
 
 
 # --- in general -------------------------------------------------------------------------------------------------------------
