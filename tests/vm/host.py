@@ -23,8 +23,13 @@ class Host:
     """How the host was before a swap, and the demands that follow from it."""
 
     def __init__(self, pc, config=ONE_VM, functions=(GPU, AUDIO), units=()):
-        """Writes the configuration and unit files (pairs of a path below /etc/systemd/system and a text)."""
+        """Writes the configuration and unit files (pairs of a path below /etc/systemd/system and a text), unless that is what the
+        PC has."""
         self.pc, self.functions = pc, functions
+        if pc.is_untouched and config == ONE_VM and not units:
+            self.picture, state = pc.begin
+            self.state = dict(state)
+            return
         for path, text in dict(units).items():
             pc.put(f'/etc/systemd/system/{path}', text)
         status, output = pc.config(config)

@@ -7,6 +7,7 @@ import fcntl
 import inspect
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import time
@@ -28,31 +29,28 @@ GPU_MODULES = '''
     nvidia nvidia_drm nvidia_modeset nvidia_uvm
 '''.split()
 
+# Few processes: in emulation each costs more than what it does here.
 HOST_STATE = r'''
 exec 2>/dev/null
+shopt -s nullglob
 echo '# pci'
-find /sys/bus/pci/devices/*/ -maxdepth 1 \( -name driver -o -name iommu_group \) -printf '%p %l\n' |
-        sed 's,/sys/bus/pci/devices/,,; s, .*/, ,' | sort
-grep -sH . /sys/bus/pci/devices/*/driver_override | sed 's,/sys/bus/pci/devices/,,'
-echo '# consoles'
-grep -H . /sys/class/vtconsole/*/name /sys/class/vtconsole/*/bind
+find /sys/bus/pci/devices/*/ -maxdepth 1 \( -name driver -o -name iommu_group \) -printf '%p %l\n'
+grep -sH . /sys/bus/pci/devices/*/driver_override
 echo '# modules'
-cd /sys/module && ls -d ''' + ' '.join(GPU_MODULES) + r'''
+for m in ''' + ' '.join(GPU_MODULES) + r'''; do [[ -d /sys/module/$m ]] && echo $m; done
 echo '# nodes'
-ls -d /dev/dri/* /dev/fb* /dev/nvidia* /dev/nvidia-caps/*
+printf '%s\n' /dev/dri/* /dev/fb* /dev/nvidia* /dev/nvidia-caps/*
 echo '# settings'
-grep -sH . /sys/kernel/mm/hugepages/*/nr_hugepages /sys/fs/cgroup/*.slice/cpuset.cpus.effective \
-        /sys/devices/system/cpu/cpufreq/*/scaling_governor
-(cd /sys/bus/pci/devices && grep -sH . 0000:01:00.*/reset_method 0000:01:00.*/d3cold_allowed)
-find /run/systemd/system.control -type f
+grep -sH . /sys/class/vtconsole/*/{name,bind} /sys/kernel/mm/hugepages/*/nr_hugepages /sys/fs/cgroup/*.slice/cpuset.cpus.effective \
+        /sys/devices/system/cpu/cpufreq/*/scaling_governor /sys/bus/pci/devices/0000:01:00.*/{reset_method,d3cold_allowed}
 echo '# runtime'
-find /run/vfio-gpu /run/systemd/system /run/systemd/generator* -printf '%p %y %m %l\n' | sort
-echo '# failed'
-systemctl list-units --failed --plain --no-legend --full | cut -d' ' -f1
-echo '# active'
-systemctl list-units --state=active --type=service,target --plain --no-legend --full | cut -d' ' -f1
+find /run/vfio-gpu /run/systemd/{system,generator}* ! \( -path '*/system.control*' -type d \) -printf '%p %y %m %l\n'
+# Before systemctl, with whose connection there is one more for a moment.
 echo '# pid1'
-ls /proc/1/fd | wc -l
+set -- /proc/1/fd/*
+echo $#
+echo '# units'
+systemctl list-units --state=active,failed --plain --no-legend --full
 '''
 
 
@@ -76,7 +74,8 @@ class ScreenTimeout(AssertionError):
 class PC:
     def __init__(self, machine):
         self.machine = machine
-        self._greeter = None
+        self.begin = None
+        self.is_untouched = False
 
     # --- life -------------------------------------------------------------------------------------------------------
 
@@ -108,9 +107,13 @@ class PC:
         self.machine.stop()
         self.machine.remove_files()
 
-    def install(self, staging):
-        """Puts the software in and makes this the state that restore() goes back to."""
+    def install(self, staging, config=None):
+        """Puts the software and a configuration in and makes this the state that restore() goes back to; "begin" tells of it."""
         self.update(staging)
+        if config:
+            status, output = self.config(config)
+            assert status == 0, output
+        self.begin = self.screen(), self.host_state()
         self.machine.save(READY)
 
     def update(self, staging):
@@ -128,11 +131,13 @@ class PC:
     def restore(self, snapshot=READY):
         self.machine.load(snapshot)
         self.machine.shell.wait_ready(120)
+        self.is_untouched = True
 
     # --- commands -----------------------------------------------------------------------------------------------------
 
     def run(self, command, timeout=60):
         """(exit status, output)"""
+        self.is_untouched = False
         return self.machine.shell.run(command, timeout)
 
     def sh(self, command, timeout=60):
@@ -144,6 +149,7 @@ class PC:
 
     def beside(self, command, timeout=60):
         """As run(), through a second shell: for looking on while the first one is busy."""
+        self.is_untouched = False
         return self.machine.second_shell.run(command, timeout)
 
     def wait_until(self, command, timeout=30):
@@ -163,6 +169,7 @@ class PC:
         return self.run('systemctl daemon-reload')
 
     def qmp(self, command, **arguments):
+        self.is_untouched = False
         return self.machine.qmp(command, **arguments)
 
     def wait_status(self, status, timeout=60):
@@ -215,14 +222,18 @@ class PC:
     # --- the host as a whole --------------------------------------------------------------------------------------------
 
     def host_state(self):
-        """Everything that a swap and back must leave as it was, as lists of lines by topic."""
+        """Everything that a swap and back must leave as it was, as sorted lists of lines by topic."""
         state, topic = {}, None
         for line in self.sh(HOST_STATE).splitlines():
             if line.startswith('# '):
                 topic = state.setdefault(line[2:], [])
             else:
-                topic.append(line)
-        return state
+                topic.append(line.replace('/sys/bus/pci/devices/', ''))
+        units = [line.split()[:3] for line in state.pop('units')]
+        state['pci'] = [re.sub(' .*/', ' ', line) for line in state['pci']]
+        state['failed'] = [name for name, _, active in units if active == 'failed']
+        state['active'] = [name for name, _, active in units if active == 'active' and name.endswith(('.service', '.target'))]
+        return {topic: sorted(lines) for topic, lines in state.items()}
 
     def keep_evidence(self, directory):
         """Everything that helps to understand a failure, each as far as it can still be had."""

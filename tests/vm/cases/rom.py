@@ -49,7 +49,8 @@ def dump(pc):
     pc.sh(f'vfio-gpuctl rom dump --force {SECOND} /run/card.rom')
     after = pc.run(state)[1]
     assert after == before[0], after
-    assert not compare(before[1], pc.host_state())
+    differences = compare(before[1], pc.host_state())
+    assert not differences, differences
     return pc.sh('sha256sum </run/card.rom').split()[0]
 
 
