@@ -74,17 +74,17 @@ class Fault:
     def fired(self):
         return f'/run/fault-fired-{self.program}-{self.direction}'
 
-    def numbers(self, pc, number):
-        """Which call it is of each kind, with those of the loader, which registers for restartable sequences when it is done
-        with them. Without arguments no program does anything."""
+    def count_loader(self, pc):
+        """How many calls of each kind are the loader's, which registers for restartable sequences when it is done with them.
+        Without arguments no program does anything."""
         if not self.loader:
-            return [number]
+            return [0]
         calls = pc.sh(f'''
             strace -o /run/loader -e trace={','.join(self.loader)},rseq /usr/lib/vfio-gpu/vfio-gpu-{self.program} >/dev/null 2>&1
             sed '/^rseq/,$ d' /run/loader''').splitlines()
-        return [number + sum(line.startswith(f'{name}(') for line in calls) for name in self.loader]
+        return [sum(line.startswith(f'{name}(') for line in calls) for name in self.loader]
 
-    def arm(self, pc, number):
+    def arm(self, pc):
         """Puts the wrapper before the program's command in the unit."""
         setting = 'ExecStart' if self.direction == 'start' else 'ExecStopPost'
         command = pc.sh(f"systemctl cat '{self.unit}' | sed -n 's/^{setting}=//p' | tail -n 1").strip()
@@ -93,7 +93,6 @@ class Fault:
         if self.limit:
             text += f'Timeout{self.direction.capitalize()}Sec={self.limit}\n'
         pc.put('/usr/local/sbin/fault-once', WRAPPER, 0o755)
-        pc.put('/run/fault-options', self.options.format(*self.numbers(pc, number)))
         pc.put(f'/etc/systemd/system/{self.unit}.d/zz-fault.conf', text)
         pc.sh('systemctl daemon-reload')
 
@@ -102,12 +101,17 @@ class Fault:
         counted = f"grep -qE 'INJECTED|killed' {self.fired}/trace" if '{}' in self.options else 'true'
         return pc.run(f'[ -d {self.fired} ] && {counted}')[0] == 0
 
-    def run(self, pc, number=1):
-        """Returns how the host came back; None where the program makes fewer calls."""
+    def prepare(self, pc):
+        """Returns the host as it has to be again, and what comes before the calls that are counted."""
         host = Host(pc, MORE if self.program in BESIDE else ONE_VM)
-        self.arm(pc, number)
+        self.arm(pc)
         if self.direction == 'stop':
             host.start()
+        return host, self.count_loader(pc)
+
+    def strike(self, pc, host, before, number):
+        """Returns how the host came back; None where the program makes fewer calls."""
+        pc.put('/run/fault-options', self.options.format(*(n + number for n in before)))
         pc.sh(f"systemctl {self.direction} --no-block '{entry(VM)}'")
         if self.meanwhile:
             pc.wait_until(f'[ -e {self.fired}/trace ]', 60)
@@ -121,6 +125,10 @@ class Fault:
             pc.sh(self.afterwards)
             renumber_groups(host)
         return verdict(pc, host)
+
+    def run(self, pc):
+        """Strikes once."""
+        return self.strike(pc, *self.prepare(pc), 1)
 
 
 def renumber_groups(host):
@@ -157,7 +165,7 @@ def verdict(pc, host):
 def table():
     """Every fault of the table, in order of its rows and columns."""
     delayed = f'-e trace={EFFECTS} -e inject={EFFECTS}:delay_enter=4s:when=1'
-    stuck = f'-e trace={EFFECTS} -e inject={EFFECTS}:delay_enter=60s:when=1'
+    stuck = f'-e trace={EFFECTS} -e inject={EFFECTS}:delay_enter=20s:when=1'
     slowed = f'-e trace={EFFECTS} -e inject={EFFECTS}:delay_enter=100ms'
     # Each kind of call is counted for itself.
     exhausted = '-e trace=mmap,brk -e inject=mmap:error=ENOMEM:when={}+ -e inject=brk:error=ENOMEM:when={}+'
@@ -223,5 +231,5 @@ class Table:
         return '/'.join(str(count) for count in counts) if any(counts[1:]) else str(counts[0])
 
 
-# What the cases of tests/vm/run have found.
+# What the cases have found, in this process.
 SAMPLE = Table()

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Emulated PCs, each with a process of its own, that share cases: pairs of a name and a function that is given a freshly restored
+PC, which raises where something is wrong. A case may name another "profile" of the PC, and more "seconds" than most need."""
+
+import contextlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import shutil
+import signal
+import sys
+import time
+import traceback
+
+import fault
+import image
+import payload
+from host import ONE_VM
+from pc import PC
+
+# A machine that stands still must not hold up the cases after it; none comes near this otherwise.
+CASE_SECONDS = 600
+
+JOBS = min(2, os.cpu_count())
+
+
+def profile_of(function):
+    return getattr(function, 'profile', 'base')
+
+
+def give_up(_signal, _frame):
+    raise TimeoutError('the case took longer than it may')
+
+
+@contextlib.contextmanager
+def time_limit(function=None):
+    signal.alarm(getattr(function, 'seconds', CASE_SECONDS))
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
+def run_case(pc, name, function, artifacts):
+    """Returns whether it passed, with what is to be said about it."""
+    started = time.monotonic()
+    try:
+        with time_limit(function):
+            function(pc)
+        return True, f'{time.monotonic() - started:.1f} s'
+    except Exception:
+        directory = artifacts / name.replace(':', '-')
+        shutil.rmtree(directory, ignore_errors=True)
+        told = traceback.format_exc()
+        try:
+            pc.keep_evidence(directory)
+        except Exception as error:
+            told += f'no evidence: {error}\n'
+        return False, f'{time.monotonic() - started:.1f} s, evidence in {directory}\n{told}'
+
+
+def comment(text):
+    for line in text.splitlines():
+        print(f'# {line}', flush=True)
+
+
+class Worker:
+    """A process with a PC of its own, which asks for one case after the other."""
+
+    def __init__(self, suite, staging, cases, artifacts):
+        self.suite, self.staging, self.cases, self.artifacts = suite, staging, cases, artifacts
+        self.profile = self.case = self.pc = None
+        self.pipe, self.inner = multiprocessing.Pipe()
+        self.process = multiprocessing.Process(target=self.work, daemon=True)
+        self.process.start()
+        self.inner.close()
+
+    # --- in the process -----------------------------------------------------------------------------------------------
+
+    def tell(self, what, *details):
+        self.inner.send((what, *details))
+
+    def comment(self, text):
+        self.tell('comment', text)
+
+    def work(self):
+        signal.signal(signal.SIGALRM, give_up)
+        try:
+            while (index := self.inner.recv()) is not None:
+                name, function = self.cases[index]
+                self.prepare(profile_of(function))
+                if self.pc:
+                    self.tell('result', *run_case(self.pc, name, function, self.artifacts))
+                else:
+                    self.tell('result', False, f'the {self.profile} PC did not come up')
+            self.tell('end', fault.SAMPLE.verdicts)
+        finally:
+            self.close()
+
+    def close(self):
+        if self.pc:
+            self.pc.close()
+        self.pc = None
+
+    def prepare(self, profile):
+        """A machine that a case has ended, or left without one of its devices, is not the end of the next case."""
+        self.change_to(profile)
+        try:
+            if self.pc:
+                with time_limit():
+                    self.pc.restore()
+        except Exception as error:
+            self.comment(f'another {profile} PC, since this one cannot go back: {error}')
+            self.close()
+            self.profile = None
+            self.change_to(profile)
+
+    def change_to(self, profile):
+        """A machine that does not come up fails all cases that need it."""
+        if profile == self.profile:
+            return
+        self.close()
+        self.profile = profile
+        try:
+            self.pc = PC.open(profile, self.suite, report=self.comment)
+            self.pc.install(self.staging, ONE_VM)
+        except Exception:
+            self.comment(traceback.format_exc())
+            self.close()
+
+
+class Run:
+    """The cases that are left, and what became of the others."""
+
+    def __init__(self, cases):
+        self.cases, self.left = cases, list(range(len(cases)))
+        self.done = self.failed = 0
+
+    def take(self, profile):
+        """A case for the machine that is there, otherwise one of those that most are left for; None for none."""
+        if not self.left:
+            return None
+        profiles = [profile_of(self.cases[index][1]) for index in self.left]
+        if profile not in profiles:
+            profile = max(profiles, key=profiles.count)
+        return self.left.pop(profiles.index(profile))
+
+    def report(self, index, passed, told):
+        name, function = self.cases[index]
+        self.done += 1
+        self.failed += not passed
+        print(f'{"ok" if passed else "not ok"} {self.done} - {name}: {function.__doc__}', flush=True)
+        comment(told)
+
+    def hand_out(self, worker):
+        worker.case = self.take(worker.profile)
+        if worker.case is not None:
+            worker.profile = profile_of(self.cases[worker.case][1])
+        worker.pipe.send(worker.case)
+
+    def answer(self, worker, sample):
+        """Returns whether the worker goes on."""
+        try:
+            what, *details = worker.pipe.recv()
+        except EOFError:
+            if worker.case is not None:
+                self.report(worker.case, False, 'the process that ran it is gone')
+            return False
+        if what == 'comment':
+            comment(*details)
+        elif what == 'result':
+            self.report(worker.case, *details)
+            self.hand_out(worker)
+        else:
+            sample.merge(*details)
+            worker.case = None
+        return True
+
+    def run(self, workers, sample):
+        for worker in workers:
+            self.hand_out(worker)
+        while workers:
+            for pipe in multiprocessing.connection.wait([worker.pipe for worker in workers]):
+                worker = next(w for w in workers if w.pipe is pipe)
+                if not self.answer(worker, sample):
+                    workers.remove(worker)
+        for index in self.left:
+            self.report(index, False, 'no process was left to run it')
+
+
+def run_cases(cases, suite='bookworm', jobs=JOBS):
+    """Prints TAP and then what fault.SAMPLE has. Returns whether all have passed."""
+    # Ends the processes, too, and these their machines.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    print(f'1..{len(cases)}', flush=True)
+    staging = payload.build(comment)
+    run = Run(cases)
+    run.run([Worker(suite, staging, cases, image.CACHE / 'artifacts') for _ in range(max(1, min(jobs, len(cases))))],
+            fault.SAMPLE)
+    if fault.SAMPLE.verdicts:
+        comment(fault.SAMPLE.text())
+    return bool(cases) and run.failed == 0
