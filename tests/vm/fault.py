@@ -112,10 +112,12 @@ class Fault:
     def strike(self, pc, host, before, number):
         """Returns how the host came back; None where the program makes fewer calls."""
         pc.put('/run/fault-options', self.options.format(*(n + number for n in before)))
-        pc.sh(f"systemctl {self.direction} --no-block '{entry(VM)}'")
         if self.meanwhile:
+            pc.sh(f"systemctl {self.direction} --no-block '{entry(VM)}'")
             pc.wait_until(f'[ -e {self.fired}/trace ]', 60)
             pc.run(self.meanwhile)
+        else:
+            pc.run(f"systemctl {self.direction} '{entry(VM)}'", 150)
         settle(pc)
         if not self.struck(pc):
             return None
