@@ -55,6 +55,9 @@ bool shell_name_is(const char *value);
 /* Makes a value of what two values are one after the other. Returns NULL if memory ran out. */
 char *shell_append(Shell *s, const char *a, const char *b);
 
+/* Puts a backslash before each of these characters. Returns NULL if memory ran out. */
+char *shell_escape(Shell *s, const char *text, const char *special);
+
 /* Expands a word to one value, or to none, one or several, as an argument is. */
 int shell_expand(Shell *s, const ShellWord *word, char **ret);
 int shell_expand_fields(Shell *s, const ShellWord *word, Strings *fields);

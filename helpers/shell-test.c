@@ -217,18 +217,6 @@ static bool is_binary(const char *word) {
         return shell_word_in("= == != =~ < > -eq -ne -lt -le -gt -ge -nt -ot -ef", word);
 }
 
-/* Returns a pattern for the text itself, or NULL without memory. */
-static char *quote(Shell *s, const char *text) {
-        char *pattern = arena_alloc(s->arena, 2 * strlen(text) + 1), *p = pattern;
-
-        for (; pattern && *text; text++) {
-                if (strchr("*?[\\", *text))
-                        *p++ = '\\';
-                *p++ = *text;
-        }
-        return pattern;
-}
-
 static int test_binary(Test *t, const char *a, const char *operator, const char *b) {
         const char *pattern;
         int status;
@@ -239,7 +227,7 @@ static int test_binary(Test *t, const char *a, const char *operator, const char 
                 return tell_vm(t->s, b, true);
         if (streq(operator, "=~") || *operator == '<' || *operator == '>')
                 return SHELL_MAYBE;
-        pattern = t->is_condition ? b : quote(t->s, b);
+        pattern = t->is_condition ? b : shell_escape(t->s, b, "*?[\\");
         if (!pattern)
                 return -ENOMEM;
         status = shell_match(t->s, a, pattern);

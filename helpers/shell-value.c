@@ -382,12 +382,11 @@ int shell_expand(Shell *s, const ShellWord *word, char **ret) {
         return 0;
 }
 
-/* Returns the text with a backslash before what would mean something in a pattern, or NULL without memory. */
-static char *escape(Shell *s, const char *text) {
+char *shell_escape(Shell *s, const char *text, const char *special) {
         char *escaped = arena_alloc(s->arena, 2 * strlen(text) + 1), *p = escaped;
 
         for (; escaped && *text; text++) {
-                if (strchr("*?[]\\/", *text))
+                if (strchr(special, *text))
                         *p++ = '\\';
                 *p++ = *text;
         }
@@ -406,7 +405,7 @@ int shell_expand_pattern(Shell *s, const ShellWord *word, char **ret) {
                 r = shell_expand(s, &(ShellWord) { .parts = &alone }, &value);
                 if (r < 0)
                         return r;
-                value = part->quoted ? escape(s, value) : value;
+                value = part->quoted ? shell_escape(s, value, "*?[]\\/") : value;
                 pattern = value ? shell_append(s, pattern, value) : NULL;
         }
         *ret = pattern;
