@@ -92,7 +92,7 @@ char *record_page_size(Arena *arena, unsigned long kib) {
 }
 
 /* Returns whether a call runs what is in a folder of hooks, or something of which nobody knows that it is not. */
-static bool may_run_hooks(const Recorder *recorder, const ShellCall *call, const char *reason) {
+static bool may_run_hooks(const Recorder *recorder, const ShellCall *call, ShellProblem what) {
         bool is_known = true;
 
         for (size_t i = 0; i < call->n_words; i++) {
@@ -100,7 +100,7 @@ static bool may_run_hooks(const Recorder *recorder, const ShellCall *call, const
                         return true;
                 is_known &= i > 1 || shell_is_known(call->words[i]);
         }
-        return startswith(reason, "runs ") && !is_known;
+        return what == SHELL_RUNS_UNREAD && !is_known;
 }
 
 /* "/sys/bus/pci/devices/0000:01:00.*" stands for the functions of that slot. A pattern for more than one is not
@@ -128,14 +128,14 @@ static int paths(Arena *arena, const char *pattern, Strings *ret, _unused_ void 
         return r;
 }
 
-static int problem(const ShellCall *call, const char *reason, void *userdata) {
+static int problem(const ShellCall *call, ShellProblem what, const char *reason, void *userdata) {
         Recorder *recorder = userdata;
 
         record_dispatch(recorder, call);
         return facts_add(recorder->facts, &(Fact) {
                 .action = ACTION_UNKNOWN, .object = "", .value = reason, .script = call->script,
                 .hook = recorder->hook, .line = call->line, .condition = call->condition,
-                .is_start = recorder->is_start, .may_run_hooks = may_run_hooks(recorder, call, reason),
+                .is_start = recorder->is_start, .may_run_hooks = may_run_hooks(recorder, call, what),
         });
 }
 

@@ -194,7 +194,8 @@ static int builtin_source(Shell *s, ShellCall *call, ShellStatus *ret) {
         if (r < 0)
                 return r;
         if (r == 0)
-                return shell_problem(s, call, "takes over settings from a file that cannot be read");
+                return shell_problem(s, call, SHELL_TAKES_UNREAD,
+                                     "takes over settings from a file that cannot be read");
         s->script = script;
         r = shell_run_node(s, script->tree, ret);
         s->script = outer;

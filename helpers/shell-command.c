@@ -18,8 +18,8 @@ int shell_find_path(Shell *s, const char *name, char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
-int shell_problem(Shell *s, const ShellCall *call, const char *reason) {
-        return s->caller->problem(call, reason, s->caller->userdata);
+int shell_problem(Shell *s, const ShellCall *call, ShellProblem problem, const char *reason) {
+        return s->caller->problem(call, problem, reason, s->caller->userdata);
 }
 
 int shell_run_text(Shell *s, const ShellCall *call, const char *text) {
@@ -29,13 +29,13 @@ int shell_run_text(Shell *s, const ShellCall *call, const char *text) {
         int r;
 
         if (!shell_is_known(text))
-                return shell_problem(s, call, "runs a text that is not known");
+                return shell_problem(s, call, SHELL_RUNS_UNREAD, "runs a text that is not known");
         s->steps += (unsigned) strlen(text) / TEXT_STEP;
         r = shell_parse(s->arena, text, call->line, &tree, &error);
         if (r < 0)
                 return r;
         if (error.problem)
-                return shell_problem(s, call, "runs a text that is no script of the shell");
+                return shell_problem(s, call, SHELL_RUNS_UNREAD, "runs a text that is no script of the shell");
         return shell_run_node(s, tree, &status);
 }
 
@@ -194,10 +194,11 @@ static int run_shell(Shell *s, ShellCall *call, ShellStatus *ret) {
 
                 drop_words(&script, i);
                 r = try_script(s, &script, ret);
-                return r != 0 ? (r < 0 ? r : 0) : shell_problem(s, call, "runs a script that cannot be read");
+                return r != 0 ? (r < 0 ? r : 0) :
+                                shell_problem(s, call, SHELL_RUNS_UNREAD, "runs a script that cannot be read");
         }
         return call->text ? run_other_shell(s, call, call->text) :
-                            shell_problem(s, call, "runs a text that is not known");
+                            shell_problem(s, call, SHELL_RUNS_UNREAD, "runs a text that is not known");
 }
 
 static int run_function(Shell *s, const ShellVariable *function, ShellCall *call, ShellStatus *ret) {
@@ -286,6 +287,16 @@ static int unwrap_all(Shell *s, ShellCall *call, bool *ret_wrapped, bool *ret_ex
         return call->n_words == 0;
 }
 
+static int tell_not_run(Shell *s, const ShellCall *call) {
+        const char *name = call->words[0];
+
+        if (strchr(name, SHELL_UNKNOWN))
+                return shell_problem(s, call, SHELL_RUNS_UNREAD, "runs a command that is not known");
+        return strchr(name, '/') ?
+                       shell_problem(s, call, SHELL_RUNS_UNREAD, "runs a file that is no script or cannot be read") :
+                       shell_problem(s, call, SHELL_UNKNOWN_NAME, "is a command that is not known here");
+}
+
 static int run_words(Shell *s, ShellCall *call, ShellStatus *ret) {
         bool wrapped = false, is_exec = false;
         int r;
@@ -307,9 +318,7 @@ static int run_words(Shell *s, ShellCall *call, ShellStatus *ret) {
         if (r == 0)
                 r = try_script(s, call, ret);
         if (r == 0)
-                r = shell_problem(s, call, strchr(call->words[0], SHELL_UNKNOWN) ? "runs a command that is not known" :
-                                 strchr(call->words[0], '/') ? "runs a file that is no script or cannot be read" :
-                                                               "is a command that is not known here");
+                r = tell_not_run(s, call);
         if (is_exec && s->leave == SHELL_STAYS)
                 s->leave = SHELL_EXITS;
         return r < 0 ? r : 0;

@@ -35,7 +35,7 @@ int shell_run_text(Shell *s, const ShellCall *call, const char *text);
 int shell_find_path(Shell *s, const char *name, char **ret);
 
 /* Tells the caller of what cannot be followed. */
-int shell_problem(Shell *s, const ShellCall *call, const char *reason);
+int shell_problem(Shell *s, const ShellCall *call, ShellProblem problem, const char *reason);
 
 /* Makes a value of words, with blanks between them. */
 int shell_join(Shell *s, char **words, size_t n, char **ret);

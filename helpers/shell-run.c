@@ -302,7 +302,7 @@ static int check_redirections(Shell *s, const ShellNode *node) {
         s->input = input;
         for (char **o = call.outputs; o && *o && r >= 0; o++)
                 if (startswith(*o, "/sys/") || startswith(*o, "/proc/"))
-                        r = shell_problem(s, &call, "writes what several commands give");
+                        r = shell_problem(s, &call, SHELL_JOINT_OUTPUT, "writes what several commands give");
         return r;
 }
 

@@ -33,12 +33,20 @@ typedef struct ShellCall {
         bool is_user;       /* it is run as another user */
 } ShellCall;
 
+/* What of a call cannot be followed. */
+typedef enum ShellProblem {
+        SHELL_RUNS_UNREAD,  /* it runs what is not known or cannot be read */
+        SHELL_TAKES_UNREAD, /* it takes over settings from a file that cannot be read */
+        SHELL_UNKNOWN_NAME, /* it is a command that the caller does not know */
+        SHELL_JOINT_OUTPUT, /* several commands write to one file */
+} ShellProblem;
+
 typedef struct ShellCaller {
         /* Gets a command. Returns 1 if that is known, with its status, 0 if not, or a negative errno that ends the
          * run. */
         int (*command)(const ShellCall *call, ShellStatus *ret, void *userdata);
         /* Gets what the shell itself would run and cannot be followed; 'reason' is the end of a sentence about it. */
-        int (*problem)(const ShellCall *call, const char *reason, void *userdata);
+        int (*problem)(const ShellCall *call, ShellProblem problem, const char *reason, void *userdata);
         /* Looks for a script, by its path or (also to be found in the usual directories) its name. Returns 1 with
          * it, 0 if there is none, or a negative errno. 'source' is for one that needs no "#!". */
         int (*script)(const char *name, bool source, const Script **ret, void *userdata);

@@ -57,7 +57,7 @@ static int command(const ShellCall *call, ShellStatus *ret, void *userdata) {
         return 1;
 }
 
-static int problem(const ShellCall *call, const char *reason, void *userdata) {
+static int problem(const ShellCall *call, _unused_ ShellProblem what, const char *reason, void *userdata) {
         Log *log = userdata;
 
         print_call(log, call);
