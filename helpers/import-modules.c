@@ -59,7 +59,7 @@ static int settle_unload(Settle *s, Fact *f, bool *ret_nvidia, Strings *listed) 
 /* A list takes the place of auto. */
 static int list_nvidia(Settle *s, Strings *listed) {
         FACT_FOREACH(f, s->vm)
-                if (f->use == USE_NEEDLESS && f->reason == module_auto)
+                if (f->action == ACTION_UNLOAD && f->use == USE_NEEDLESS && is_nvidia(f->object) && !stays(f->object))
                         settle_mark(f, USE_LINE, "UnloadModules");
         return settle_add_once(s, listed, "nvidia");
 }
