@@ -8,8 +8,20 @@ int command_adds(Recorder *recorder, const ShellCall *call, Action action, const
         return r < 0 ? r : 1;
 }
 
+int command_unknown(Recorder *recorder, const ShellCall *call, Unknown unknown, const char *reason) {
+        int r = record_unknown(recorder, call, unknown, reason);
+
+        return r < 0 ? r : 1;
+}
+
+int command_unknown_function(Recorder *recorder, const ShellCall *call, bool takes) {
+        return takes ? command_unknown(recorder, call, UNKNOWN_TAKEN,
+                                       "which function it takes is not known: see that Devices= has it") :
+                       command_unknown(recorder, call, UNKNOWN_FUNCTION, "which function it is about is not known");
+}
+
 int command_leaves(Recorder *recorder, const ShellCall *call, const char *reason) {
-        return command_adds(recorder, call, ACTION_UNKNOWN, "", reason);
+        return command_unknown(recorder, call, UNKNOWN_OTHER, reason);
 }
 
 int command_needless(Recorder *recorder, const ShellCall *call, const char *reason) {

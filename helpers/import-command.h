@@ -19,11 +19,16 @@ int run_modprobe(Recorder *recorder, const ShellCall *call, ShellStatus *ret);
 /* What the script in /etc/init.d does, or service(8) with its name. */
 int command_service(Recorder *recorder, const ShellCall *call, const char *unit, const char *verb);
 
-/* Record something: that it does this, that it is not understood, or that it needs no setting. Return 1 or a
- * negative errno. */
+/* Record something: that it does this, that something of it is not known, that there is no setting for it, or that
+ * it needs none. Return 1 or a negative errno. */
 int command_adds(Recorder *recorder, const ShellCall *call, Action action, const char *object, const char *value);
+int command_unknown(Recorder *recorder, const ShellCall *call, Unknown unknown, const char *reason);
 int command_leaves(Recorder *recorder, const ShellCall *call, const char *reason);
 int command_needless(Recorder *recorder, const ShellCall *call, const char *reason);
+
+/* Records that it is not known which function it is about; 'takes' is for one that goes to vfio-pci. Returns 1 or a
+ * negative errno. */
+int command_unknown_function(Recorder *recorder, const ShellCall *call, bool takes);
 
 /* Returns the next word from *i on that is no option, and passes over the values of those options
  * that have one. NULL if

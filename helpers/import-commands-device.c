@@ -8,8 +8,7 @@ static int add_function(Recorder *recorder, const ShellCall *call, Action action
 
         if (address)
                 return command_adds(recorder, call, action, address, "");
-        return command_leaves(recorder, call, action == ACTION_GIVE ? "which function it is about is not known" :
-                                                                      record_takes_some);
+        return command_unknown_function(recorder, call, action != ACTION_GIVE);
 }
 
 int run_virsh(Recorder *recorder, const ShellCall *call, ShellStatus *ret) {

@@ -38,12 +38,12 @@ static int add_unit(Recorder *recorder, const ShellCall *call, Action action, co
         if (!name && action != ACTION_STOP && !recorder->is_start && !shell_is_known(unit))
                 return command_adds(recorder, call, ACTION_START_SOME, "", "");
         if (!name)
-                return command_leaves(recorder, call, action == ACTION_STOP && recorder->is_start ?
-                                      "the name of the unit is not known: add it to StopUnits= if it is not there" :
-                                      "the name of the unit is not known");
+                return command_unknown(recorder, call, UNKNOWN_UNIT, action == ACTION_STOP && recorder->is_start ?
+                                       "the name of the unit is not known: add it to StopUnits= if it is not there" :
+                                       "the name of the unit is not known");
         if (strlen(name) > UNIT_LENGTH_MAX)
-                return command_leaves(recorder, call,
-                                      "the name of the unit is too long for a line of the configuration");
+                return command_unknown(recorder, call, UNKNOWN_UNIT,
+                                       "the name of the unit is too long for a line of the configuration");
         if (startswith(name, "vfio-gpu@") || startswith(name, "vfio-gpu-"))
                 return command_needless(recorder, call,
                                         "a unit of this package's: libvirt's hook vfio-gpu starts and stops it");
@@ -82,7 +82,8 @@ static int set_property(Recorder *recorder, const ShellCall *call, size_t i, con
         if (!shell_is_known(cpus) && !recorder->is_start)
                 return command_adds(recorder, call, ACTION_CPUS, unit, "");
         if (!shell_is_known(cpus))
-                return command_leaves(recorder, call, "which CPUs the host is to use is not known: set AllowedCPUs=");
+                return command_unknown(recorder, call, UNKNOWN_CPUS,
+                                       "which CPUs the host is to use is not known: set AllowedCPUs=");
         return command_adds(recorder, call, ACTION_CPUS, unit, cpus);
 }
 

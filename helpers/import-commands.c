@@ -95,7 +95,8 @@ static int run_cpupower(Recorder *recorder, const ShellCall *call, ShellStatus *
         if (!governor)
                 return command_leaves(recorder, call, "there is no setting for this");
         if (!shell_is_known(governor) && recorder->is_start)
-                return command_leaves(recorder, call, "the governor's name is not known: set CpuGovernor=");
+                return command_unknown(recorder, call, UNKNOWN_GOVERNOR,
+                                       "the governor's name is not known: set CpuGovernor=");
         return command_adds(recorder, call, ACTION_GOVERNOR, "", governor);
 }
 
@@ -132,7 +133,8 @@ static int run_inhibit(Recorder *recorder, const ShellCall *call, ShellStatus *r
         if (command_has_option(call, "--list"))
                 return 1;
         if (!shell_is_known(what))
-                return command_leaves(recorder, call, "what is inhibited is not known: set Inhibit=");
+                return command_unknown(recorder, call, UNKNOWN_INHIBIT,
+                                       "what is inhibited is not known: set Inhibit=");
         r = command_adds(recorder, call, ACTION_INHIBIT, "", what);
         command = command_operand(call, &i, with_value);
         if (r > 0 && command && !streq(command, "sleep") && !streq(command, "tail") && !streq(command, "cat"))
@@ -204,8 +206,8 @@ static int run_output(_unused_ Recorder *recorder, _unused_ const ShellCall *cal
 
 static int run_cpu_tool(Recorder *recorder, const ShellCall *call, ShellStatus *ret) {
         *ret = SHELL_EXPECTED;
-        return command_leaves(
-                recorder, call,
+        return command_unknown(
+                recorder, call, UNKNOWN_CPUS,
                 "decides in its own way who gets which CPUs: set AllowedCPUs= to those that the host keeps");
 }
 

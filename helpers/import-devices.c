@@ -59,7 +59,8 @@ static int settle_given(Settle *s, const Strings *devices, Strings *given) {
 static int tell_forgotten_devices(Settle *s, Strings *given) {
         int r = 0;
 
-        if (!s->vm->has_stop || settle_has_unknown(s->vm, false, "which function"))
+        if (!s->vm->has_stop || settle_has_unknown(s->vm, false, UNKNOWN_FUNCTION) ||
+            settle_has_unknown(s->vm, false, UNKNOWN_TAKEN))
                 return 0;
         FACT_FOREACH(f, s->vm) {
                 if (r < 0 || !f->is_start || f->use != USE_LINE || !settle_takes(f) || settle_has(given, f->object))

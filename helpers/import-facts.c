@@ -10,11 +10,10 @@
 #define FACTS_MAX 4096
 #define ARENA_MAX (32 * 1024 * 1024)
 
-const char record_takes_some[] = "which function it takes is not known: see that Devices= has it";
-
 static bool is_same(const Fact *a, const Fact *b) {
-        return a->action == b->action && a->script == b->script && a->line == b->line && a->is_start == b->is_start &&
-                a->hook == b->hook && streq(a->object, b->object) && streq(a->value, b->value);
+        return a->action == b->action && a->unknown == b->unknown && a->script == b->script && a->line == b->line &&
+                a->is_start == b->is_start && a->hook == b->hook && streq(a->object, b->object) &&
+                streq(a->value, b->value);
 }
 
 int facts_add(Facts *facts, const Fact *fact) {
@@ -47,11 +46,25 @@ int facts_add(Facts *facts, const Fact *fact) {
         return 0;
 }
 
-int record_fact(Recorder *recorder, const ShellCall *call, Action action, const char *object, const char *value) {
-        return facts_add(recorder->facts, &(Fact) {
-                .action = action, .object = object, .value = value, .script = call->script, .hook = recorder->hook,
+static Fact new_fact(const Recorder *recorder, const ShellCall *call, Action action, const char *value) {
+        return (Fact) {
+                .action = action, .object = "", .value = value, .script = call->script, .hook = recorder->hook,
                 .line = call->line, .condition = call->condition, .is_start = recorder->is_start,
-        });
+        };
+}
+
+int record_fact(Recorder *recorder, const ShellCall *call, Action action, const char *object, const char *value) {
+        Fact fact = new_fact(recorder, call, action, value);
+
+        fact.object = object;
+        return facts_add(recorder->facts, &fact);
+}
+
+int record_unknown(Recorder *recorder, const ShellCall *call, Unknown unknown, const char *reason) {
+        Fact fact = new_fact(recorder, call, ACTION_UNKNOWN, reason);
+
+        fact.unknown = unknown;
+        return facts_add(recorder->facts, &fact);
 }
 
 void record_dispatch(Recorder *recorder, const ShellCall *call) {
@@ -130,13 +143,13 @@ static int paths(Arena *arena, const char *pattern, Strings *ret, _unused_ void 
 
 static int problem(const ShellCall *call, ShellProblem what, const char *reason, void *userdata) {
         Recorder *recorder = userdata;
+        Fact fact = new_fact(recorder, call, ACTION_UNKNOWN, reason);
 
         record_dispatch(recorder, call);
-        return facts_add(recorder->facts, &(Fact) {
-                .action = ACTION_UNKNOWN, .object = "", .value = reason, .script = call->script,
-                .hook = recorder->hook, .line = call->line, .condition = call->condition,
-                .is_start = recorder->is_start, .may_run_hooks = may_run_hooks(recorder, call, what),
-        });
+        if (what == SHELL_RUNS_UNREAD || what == SHELL_TAKES_UNREAD)
+                fact.unknown = UNKNOWN_SCRIPT;
+        fact.may_run_hooks = may_run_hooks(recorder, call, what);
+        return facts_add(recorder->facts, &fact);
 }
 
 static int script(const char *name, bool source, const Script **ret, void *userdata) {
@@ -186,6 +199,6 @@ int record(Recorder *recorder, char *const *arguments, bool vm_is_other) {
         if (r != -E2BIG && r != -ENOMEM)
                 return r;
         /* What a limit ended is a script that nobody wrote for this. */
-        return record_fact(recorder, &(ShellCall) { .script = recorder->hook, .line = 1 }, ACTION_UNKNOWN, "",
-                           "goes on for too long: what is below the point where that became clear was not read");
+        return record_unknown(recorder, &(ShellCall) { .script = recorder->hook, .line = 1 }, UNKNOWN_OTHER,
+                              "goes on for too long: what is below the point where that became clear was not read");
 }

@@ -39,8 +39,21 @@ typedef enum Action {
         ACTION_D3COLD,
         ACTION_RESIZE_BAR,
         ACTION_NEEDLESS, /* the value says why */
-        ACTION_UNKNOWN,
+        ACTION_UNKNOWN,  /* it is not understood */
 } Action;
+
+/* What it is that is not known, as far as something else depends on it. */
+typedef enum Unknown {
+        UNKNOWN_OTHER,
+        UNKNOWN_SCRIPT,   /* what is in a file that is run or read */
+        UNKNOWN_UNIT,     /* the name of a unit */
+        UNKNOWN_FUNCTION, /* which function it is about */
+        UNKNOWN_TAKEN,    /* which function goes to vfio-pci */
+        UNKNOWN_CPUS,     /* which CPUs a slice may use */
+        UNKNOWN_GOVERNOR,
+        UNKNOWN_INHIBIT,
+        UNKNOWN_HUGE_PAGES,
+} Unknown;
 
 /* What became of it. */
 typedef enum FactUse {
@@ -52,6 +65,7 @@ typedef enum FactUse {
 
 typedef struct Fact {
         Action action;
+        Unknown unknown;            /* of ACTION_UNKNOWN, whose value is a sentence for people about it */
         const char *object, *value; /* "" where there is none */
         const Script *script, *hook; /* where it is said, and what of libvirt's hooks that belongs to */
         unsigned line, condition;
@@ -83,9 +97,6 @@ typedef struct Recorder {
         unsigned *budget; /* as in ShellCaller */
 } Recorder;
 
-/* Why a function is not taken over that goes to vfio-pci. */
-extern const char record_takes_some[];
-
 /* Follows a script and records what it does. Returns 0 or a negative errno. */
 int record(Recorder *recorder, char *const *arguments, bool vm_is_other);
 
@@ -101,6 +112,10 @@ int record_command(const ShellCall *call, ShellStatus *ret, void *userdata);
 
 /* Adds what a command of a script does. Returns 0 or a negative errno. */
 int record_fact(Recorder *recorder, const ShellCall *call, Action action, const char *object, const char *value);
+
+/* Adds that something of a command is not known, or that there is no setting for it; 'reason' is the end of a
+ * sentence about it. Returns 0 or a negative errno. */
+int record_unknown(Recorder *recorder, const ShellCall *call, Unknown unknown, const char *reason);
 
 /* Brings a PCI address, also one of libvirt's ("pci_0000_01_00_0"), into the kernel's form. Returns NULL for
  * anything else. */

@@ -163,9 +163,9 @@ bool settle_has_action(const ImportVm *vm, Action action, bool is_start) {
         return false;
 }
 
-bool settle_has_unknown(const ImportVm *vm, bool is_start, const char *word) {
+bool settle_has_unknown(const ImportVm *vm, bool is_start, Unknown unknown) {
         FACT_FOREACH(f, vm)
-                if (f->action == ACTION_UNKNOWN && f->is_start == is_start && strstr(f->value, word))
+                if (f->action == ACTION_UNKNOWN && f->unknown == unknown && f->is_start == is_start)
                         return true;
         return false;
 }

@@ -60,8 +60,8 @@ typedef enum Phase {
 /* Lists where the facts are that have this fate. Returns "" for none, or NULL without memory. */
 char *settle_places(Settle *s, FactUse use, const char *reason, Phase phase);
 
-/* Returns whether there is something in this phase that is not understood, and whose reason has this word in it. */
-bool settle_has_unknown(const ImportVm *vm, bool is_start, const char *word);
+/* Returns whether something of this kind is not known, before or after the VM. */
+bool settle_has_unknown(const ImportVm *vm, bool is_start, Unknown unknown);
 
 /* Adds a line. Without 'from' it comes from the facts that are marked with its key. */
 int settle_add_line(Settle *s, const char *key, const char *value, const char *device, const char *from);

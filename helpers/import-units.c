@@ -94,7 +94,7 @@ static void mark_unit_after(Settle *s, Fact *f, Units *units) {
         if (key) {
                 u->is_undone |= (f->action == ACTION_STOP) == streq(key, "StartUnits");
                 settle_mark(f, USE_LINE, key);
-        } else if (f->action != ACTION_STOP && settle_has_unknown(s->vm, true, "name of the unit"))
+        } else if (f->action != ACTION_STOP && settle_has_unknown(s->vm, true, UNKNOWN_UNIT))
                 settle_mark(f, USE_NEEDLESS, settle_way_back);
         else if (f->action == ACTION_STOP)
                 settle_mark(f, USE_LEFT,
@@ -139,7 +139,7 @@ static int settle_no_units(Settle *s) {
         for (size_t i = 0; i < s->vm->n_lines; i++)
                 if (streq(s->vm->lines[i].key, "StopUnits"))
                         return 0;
-        if (settle_has_unknown(s->vm, true, "name of the unit"))
+        if (settle_has_unknown(s->vm, true, UNKNOWN_UNIT))
                 return settle_note(s, "StopUnits=display-manager.service, the default: which unit the scripts "
                                       "stop is not known");
         if (settle_has_action(s->vm, ACTION_END_SESSION, true))

@@ -6,6 +6,7 @@
 /* What else there is to say, each by a key of its own. */
 typedef struct Plain {
         Action action;
+        Unknown unknown; /* the kind that its value is of if it is not known, UNKNOWN_OTHER for none */
         const char *key;
         bool (*is_valid)(const char *word);
         const char *separator; /* between the words of a value that has several, else NULL */
@@ -61,18 +62,18 @@ static bool is_any(_unused_ const char *word) {
 }
 
 static const Plain plains[] = {
-        { ACTION_CPUS, "AllowedCPUs", is_cpu_list, NULL, ONE_VALUE,
+        { ACTION_CPUS, UNKNOWN_CPUS, "AllowedCPUs", is_cpu_list, NULL, ONE_VALUE,
           "the host is kept from CPUs here and given them back nowhere: vfio-gpu gives them back" },
-        { ACTION_GOVERNOR, "CpuGovernor", is_governor, NULL, ONE_VALUE,
+        { ACTION_GOVERNOR, UNKNOWN_GOVERNOR, "CpuGovernor", is_governor, NULL, ONE_VALUE,
           "the CPUs' governor is set here and set back nowhere: vfio-gpu sets it back" },
-        { ACTION_INHIBIT, "Inhibit", is_inhibit_word, ":", EACH_WORD, NULL },
+        { ACTION_INHIBIT, UNKNOWN_INHIBIT, "Inhibit", is_inhibit_word, ":", EACH_WORD, NULL },
 };
 
 static const Plain device_plains[] = {
-        { ACTION_RESET_METHOD, "ResetMethod", is_reset_method, " ", EACH_WORD, NULL },
-        { ACTION_POWER_CONTROL, "PowerControl", is_any, NULL, ONE_VALUE, NULL },
-        { ACTION_D3COLD, "D3cold", is_any, NULL, ONE_VALUE, NULL },
-        { ACTION_RESIZE_BAR, "ResizeBar", is_any, " ", strlen("0:"), NULL },
+        { ACTION_RESET_METHOD, UNKNOWN_OTHER, "ResetMethod", is_reset_method, " ", EACH_WORD, NULL },
+        { ACTION_POWER_CONTROL, UNKNOWN_OTHER, "PowerControl", is_any, NULL, ONE_VALUE, NULL },
+        { ACTION_D3COLD, UNKNOWN_OTHER, "D3cold", is_any, NULL, ONE_VALUE, NULL },
+        { ACTION_RESIZE_BAR, UNKNOWN_OTHER, "ResizeBar", is_any, " ", strlen("0:"), NULL },
 };
 
 /* Returns why a word cannot be added to the values, or NULL if it can. */
@@ -125,11 +126,11 @@ static int collect(Settle *s, const Plain *p, const char *object, Strings *value
 }
 
 /* Nothing that is known is set before the VM. */
-static void mark_undone(Settle *s, const char *key) {
-        bool unknown = settle_has_unknown(s->vm, true, key);
+static void mark_undone(Settle *s, const char *key, Unknown unknown) {
+        bool is_unknown = settle_has_unknown(s->vm, true, unknown);
 
         FACT_FOREACH(f, s->vm)
-                if (f->use == USE_LINE && streq(f->reason, key) && unknown)
+                if (f->use == USE_LINE && streq(f->reason, key) && is_unknown)
                         settle_mark(f, USE_NEEDLESS, settle_way_back);
                 else if (f->use == USE_LINE && streq(f->reason, key))
                         settle_mark(f, USE_LEFT, "sets after the VM what is not set before it");
@@ -145,7 +146,7 @@ static int settle_plain(Settle *s, const Plain *p) {
         if (r < 0)
                 return r;
         if (values.n == 0) {
-                mark_undone(s, p->key);
+                mark_undone(s, p->key, p->unknown);
                 return 0;
         }
         r = settle_add_line(s, p->key, settle_join(s, &values, p->separator ?: ""), NULL, NULL);
@@ -252,7 +253,7 @@ int settle_huge_pages(Settle *s) {
         if (r < 0)
                 return r;
         if (!first) {
-                mark_undone(s, "HugePages");
+                mark_undone(s, "HugePages", UNKNOWN_HUGE_PAGES);
                 return 0;
         }
         r = settle_add_line(s, "HugePages", settle_join(s, &values, " "), NULL, NULL);

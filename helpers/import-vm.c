@@ -114,7 +114,7 @@ bool import_is_about_gpu(const Fact *f) {
         case ACTION_STOP:
                 return f->is_start && (streq(f->object, DISPLAY_MANAGER) || unit_is_display_manager(f->object));
         case ACTION_UNKNOWN:
-                return f->is_start && streq(f->value, record_takes_some);
+                return f->is_start && f->unknown == UNKNOWN_TAKEN;
         default:
                 return false;
         }
@@ -125,8 +125,7 @@ static int tell_unread(Settle *s) {
         int r = 0;
 
         FACT_FOREACH(f, s->vm)
-                if (r >= 0 && f->action == ACTION_UNKNOWN &&
-                    (startswith(f->value, "runs ") || strstr(f->value, "cannot be read"))) {
+                if (r >= 0 && f->action == ACTION_UNKNOWN && f->unknown == UNKNOWN_SCRIPT) {
                         char *source = import_source_line(s->arena, f->script, f->line);
 
                         r = source ? settle_remark(s, f, "not followed: %s (%s)", source, f->value) : -ENOMEM;

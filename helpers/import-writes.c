@@ -3,7 +3,7 @@
 #include <fnmatch.h>
 
 #include "huge-pages.h"
-#include "import-facts.h"
+#include "import-command.h"
 
 /* What is written to a file of sysfs or procfs. 'rest' is what the rule leaves open. */
 typedef struct Write {
@@ -14,17 +14,15 @@ typedef struct Write {
 } Write;
 
 static int add(const Write *w, Action action, const char *object, const char *value) {
-        int r = record_fact(w->recorder, w->call, action, object, value);
-
-        return r < 0 ? r : 1;
+        return command_adds(w->recorder, w->call, action, object, value);
 }
 
 static int leave(const Write *w, const char *reason) {
-        return add(w, ACTION_UNKNOWN, "", reason);
+        return command_leaves(w->recorder, w->call, reason);
 }
 
 static int needless(const Write *w, const char *reason) {
-        return add(w, ACTION_NEEDLESS, "", reason);
+        return command_needless(w->recorder, w->call, reason);
 }
 
 static int write_console(const Write *w) {
@@ -63,8 +61,7 @@ static int write_driver(const Write *w) {
                 return needless(
                         w, "IDs: functions are bound by their address, which leaves nothing behind in a driver");
         if (!address)
-                return leave(w, is_vfio && streq(verb, "bind") ? record_takes_some :
-                                                                 "which function it is about is not known");
+                return command_unknown_function(w->recorder, w->call, is_vfio && streq(verb, "bind"));
         if (!shell_is_known(driver))
                 return leave(w, "which driver it is about is not known");
         if (streq(verb, "bind"))
@@ -81,8 +78,10 @@ static int write_rescan(const Write *w) {
 }
 
 static int write_governor(const Write *w) {
-        return shell_is_known(w->text) || !w->recorder->is_start ? add(w, ACTION_GOVERNOR, "", w->text) :
-                                         leave(w, "the governor's name is not known: set CpuGovernor=");
+        return shell_is_known(w->text) || !w->recorder->is_start ?
+                       add(w, ACTION_GOVERNOR, "", w->text) :
+                       command_unknown(w->recorder, w->call, UNKNOWN_GOVERNOR,
+                                       "the governor's name is not known: set CpuGovernor=");
 }
 
 /* Returns whether HugePages= takes it; none at all gives them back. */
@@ -105,7 +104,8 @@ static int write_huge_pages(const Write *w) {
         if (!name)
                 return -ENOMEM;
         if (!*w->text || !is_huge_pages(w, name))
-                return leave(w, "how many huge pages, or of what size, is not known: set HugePages=COUNTxSIZE");
+                return command_unknown(w->recorder, w->call, UNKNOWN_HUGE_PAGES,
+                                       "how many huge pages, or of what size, is not known: set HugePages=COUNTxSIZE");
         return add(w, ACTION_HUGE_PAGES, name, w->text);
 }
 
@@ -269,8 +269,8 @@ int record_write(Recorder *recorder, const ShellCall *call, const char *path, co
                 if (fnmatch(rules[i].pattern, path, FNM_PATHNAME) == 0)
                         return rules[i].write(&w);
         if (startswith(path, "/sys/bus/pci/devices/"))
-                return leave(&w, endswith(path, "/driver_override") && streq(w.text, "vfio-pci") ? record_takes_some :
-                             "which function it is about is not known");
+                return command_unknown_function(recorder, call, endswith(path, "/driver_override") &&
+                                                                        streq(w.text, "vfio-pci"));
         return leave(&w, strchr(path, SHELL_UNKNOWN) ? "which file of the kernel's it writes is not known" :
                      "there is no setting for this file of the kernel's");
 }
