@@ -40,6 +40,10 @@ PROFILES = {
     'nvidia': ['-device', 'VGA,id=gpu,addr=1.0', '-device', 'ati-vga,bus=rp1,addr=0.0,multifunction=on', *AUDIO],
 }
 
+# Two PCs with a processor each do a third more than two with two where there are two, whose processors wait for each other.
+PROFILES['single'] = PROFILES['base']
+PROCESSORS = {'single': 1}
+
 # Linux 6.1 sometimes oopses when the drivers of two GPUs put the firmware's frame buffer away at the same time.
 MORE_KERNEL_LINE = {'rich': ' initcall_blacklist=sysfb_init'}
 
@@ -68,7 +72,7 @@ class Machine:
         return [
             'qemu-system-x86_64', '-name', f'vfio-gpu-lab-{self.profile}', '-nodefaults', '-display', 'none',
             '-machine', 'q35,kernel-irqchip=split', '-accel', 'tcg,thread=multi,tb-size=768',
-            '-cpu', CPU, '-smp', '2', '-m', '3G',
+            '-cpu', CPU, '-smp', str(PROCESSORS.get(self.profile, 2)), '-m', '3G',
             '-drive', f'if=pflash,format=raw,readonly=on,file={FIRMWARE}/OVMF_CODE_4M.fd',
             '-drive', f'if=pflash,format=qcow2,file={self.variables}',
             '-kernel', str(self.image.kernel), '-initrd', str(self.image.initrd), '-append',
