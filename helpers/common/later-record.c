@@ -68,7 +68,7 @@ static int consider(const char *vm, const char *record, const char *key, const s
 int later_record_find(const char *vm, const char *record, const char *key, LaterRecord *ret) {
         _cleanup_later_record_ LaterRecord found = { 0 };
         _cleanup_strv_free_ char **vms = NULL;
-        struct timespec own;
+        struct timespec own = {};
         int r;
 
         r = read_time(vm, record, &own);
