@@ -49,8 +49,8 @@ static void tell_of_swap(const char *directory, const Plan *plan) {
                 same = pinned_is_same(plan->escaped, unit, pinned);
         }
         if (!same)
-                log_notice("VM %s has the GPU, and its swap ends as it began: what has changed in the configuration counts "
-                           "from the next swap on.", plan->vm);
+                log_notice("VM %s has the GPU, and its swap ends as it began: what has changed in the "
+                           "configuration counts from the next swap on.", plan->vm);
 }
 
 static void tell_of_swaps_without_vm(const Config *config) {
@@ -63,7 +63,8 @@ static void tell_of_swaps_without_vm(const Config *config) {
                 _cleanup_free_ char *vm = NULL;
 
                 if (vm_name_unescape(*swap, &vm) >= 0 && !config_find_vm(config, vm))
-                        log_notice("VM %s has the GPU and is no longer in the configuration; its swap ends as it began.", vm);
+                        log_notice("VM %s has the GPU and is no longer in the configuration; its swap ends "
+                                   "as it began.", vm);
         }
 }
 

@@ -48,7 +48,8 @@ static char *vm_folder(Import *import, const Hook *hook) {
         return text ? copy : NULL;
 }
 
-/* A folder goes as a whole if all hooks in it do. Returns what goes: the folder or the file; NULL without memory. */
+/* A folder goes as a whole if all hooks in it do. Returns what goes: the folder or the file; NULL without
+ * memory. */
 static const char *what_goes(Import *import, const Hook *hook) {
         const char *folder = is_in_folders(hook) ? vm_folder(import, hook) : NULL;
 
@@ -155,8 +156,8 @@ static int check_our_hook(const Import *import) {
                 return log_oom();
         if (import->base_is_root && access(hook, X_OK) < 0)
                 log_warning("without this package's hook " IMPORT_HOOKS "/" OUR_HOOK
-                            " a VM that libvirt starts gets no GPU: install "
-                            "it, or start vfio-gpu@.service by hand.");
+                            " a VM that libvirt starts gets no GPU: install it, or start vfio-gpu@.service "
+                            "by hand.");
         return 0;
 }
 

@@ -3,8 +3,8 @@
 
 #include "import-hooks.h"
 
-/* Moves the old hooks aside, to where libvirt does not run them: those of which something was taken over, and what
- * only ran these. */
+/* Moves the old hooks aside, to where libvirt does not run them: those of which something was taken over,
+ * and what only ran these. */
 
 typedef struct Move {
         const char *from, *to; /* as they are said in messages */
@@ -18,8 +18,8 @@ typedef struct Moves {
 /* Finds out what is to be moved. Returns 0, or a negative errno after it logged why. */
 int import_plan_moves(Import *import, Moves *ret);
 
-/* Looks whether it can be done now: no swap is in progress, no VM that is concerned runs, and nothing is in the
- * way. Returns 0, or a negative errno after it logged why not. */
+/* Looks whether it can be done now: no swap is in progress, no VM that is concerned runs, and nothing is in
+ * the way. Returns 0, or a negative errno after it logged why not. */
 int import_check_moves(const Import *import, const Moves *moves);
 
 /* Does all of it, or nothing. Returns 0, or a negative errno after it logged why. */

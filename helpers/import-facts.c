@@ -104,7 +104,8 @@ char *record_page_size(Arena *arena, unsigned long kib) {
         return arena_printf(arena, "%lu%c", kib, "KMG"[unit]);
 }
 
-/* Returns whether a call runs what is in a folder of hooks, or something of which nobody knows that it is not. */
+/* Returns whether a call runs what is in a folder of hooks, or something of which nobody knows that it is
+ * not. */
 static bool may_run_hooks(const Recorder *recorder, const ShellCall *call, ShellProblem what) {
         bool is_known = true;
 
@@ -116,8 +117,8 @@ static bool may_run_hooks(const Recorder *recorder, const ShellCall *call, Shell
         return what == SHELL_RUNS_UNREAD && !is_known;
 }
 
-/* "/sys/bus/pci/devices/0000:01:00.*" stands for the functions of that slot. A pattern for more than one is not
- * followed: what is done with each is often only for some. */
+/* "/sys/bus/pci/devices/0000:01:00.*" stands for the functions of that slot. A pattern for more than one is
+ * not followed: what is done with each is often only for some. */
 static int paths(Arena *arena, const char *pattern, Strings *ret, _unused_ void *userdata) {
         const char *slot = startswith(pattern, "/sys/bus/pci/devices/");
         _cleanup_free_ char *path = root_path("/sys/bus/pci/devices"), *slot_address = NULL;

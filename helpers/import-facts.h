@@ -100,8 +100,8 @@ typedef struct Recorder {
 /* Follows a script and records what it does. Returns 0 or a negative errno. */
 int record(Recorder *recorder, char *const *arguments, bool vm_is_other);
 
-/* Records what is written to a file. Returns 1, or 0 if it is no file that means anything here, or a negative
- * errno. */
+/* Records what is written to a file. Returns 1, or 0 if it is no file that means anything here, or a
+ * negative errno. */
 int record_write(Recorder *recorder, const ShellCall *call, const char *path, const char *text);
 
 /* Notes if one of the words of a call is ".../qemu.d/VM/..." or ".../hooks/VM/...", whichever VM it is. */
@@ -113,8 +113,8 @@ int record_command(const ShellCall *call, ShellStatus *ret, void *userdata);
 /* Adds what a command of a script does. Returns 0 or a negative errno. */
 int record_fact(Recorder *recorder, const ShellCall *call, Action action, const char *object, const char *value);
 
-/* Adds that something of a command is not known, or that there is no setting for it; 'reason' is the end of a
- * sentence about it. Returns 0 or a negative errno. */
+/* Adds that something of a command is not known, or that there is no setting for it; 'reason' is the end of
+ * a sentence about it. Returns 0 or a negative errno. */
 int record_unknown(Recorder *recorder, const ShellCall *call, Unknown unknown, const char *reason);
 
 /* Brings a PCI address, also one of libvirt's ("pci_0000_01_00_0"), into the kernel's form. Returns NULL for

@@ -392,10 +392,8 @@ static int tell_vm(Import *import, const ImportVm *vm) {
                                   0;
         if (!vm->name && import->pattern)
                 return remark(import,
-                              "the scripts are for VMs whose names are like \"%s\": write a section for each in "
-                              "place of "
-                              "[VM %s]",
-                              import->pattern, name);
+                              "the scripts are for VMs whose names are like \"%s\": write a section for each "
+                              "in place of [VM %s]", import->pattern, name);
         if (!vm->name)
                 return remark(
                         import,

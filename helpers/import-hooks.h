@@ -45,8 +45,8 @@ typedef struct Import {
 /* Where below that hooks are moved that are not to run any more: libvirt runs nothing there. */
 #define IMPORT_ASIDE "vfio-gpu-imported"
 
-/* Reads the hooks of libvirt, or the directories and files that are named, follows their scripts, and settles what
- * that comes to. Returns 0, or a negative errno after it logged why. */
+/* Reads the hooks of libvirt, or the directories and files that are named, follows their scripts, and
+ * settles what that comes to. Returns 0, or a negative errno after it logged why. */
 int import_read(Import *import, char *const *paths);
 
 void import_done(Import *import);
@@ -62,8 +62,8 @@ bool import_is_for_shell(const char *text);
 int import_find_script(const char *name, bool source, const Script **ret, void *userdata);
 int import_load_script(Import *import, const char *name, const Script **ret, const char **ret_problem);
 
-/* Puts the functions in place of groups and IDs, and reads what the machine says beside the scripts. Return 0 or
- * -ENOMEM. */
+/* Puts the functions in place of groups and IDs, and reads what the machine says beside the scripts. Return
+ * 0 or -ENOMEM. */
 int import_read_machine(Import *import);
 int import_resolve(Import *import, ImportVm *vm);
 

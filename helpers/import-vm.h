@@ -35,8 +35,8 @@ typedef struct ImportVm {
         Strings remarks; /* what a person has to know: messages that begin with file and line */
 } ImportVm;
 
-/* Makes lines, notes and remarks of the facts. 'base' is the directory that comments leave out of the names of
- * scripts. Returns 0 or -ENOMEM. */
+/* Makes lines, notes and remarks of the facts. 'base' is the directory that comments leave out of the names
+ * of scripts. Returns 0 or -ENOMEM. */
 int import_settle(ImportVm *vm, const ImportMachine *machine, const char *base);
 
 /* Returns whether it is something that is done for a GPU alone. */

@@ -87,7 +87,8 @@ static int write_governor(const Write *w) {
 /* Returns whether HugePages= takes it; none at all gives them back. */
 static bool is_huge_pages(const Write *w, const char *size) {
         HugePages pages;
-        char *value = arena_printf(w->recorder->facts->arena, "%sx%s", strspn(w->text, "0") == strlen(w->text) ? "1" : w->text,
+        char *value = arena_printf(w->recorder->facts->arena, "%sx%s",
+                                   strspn(w->text, "0") == strlen(w->text) ? "1" : w->text,
                                    *size ? size : "2M");
 
         return value && huge_pages_parse(value, &pages) >= 0;
@@ -162,7 +163,8 @@ static int write_reset_method(const Write *w, const char *address) {
                        leave(w, "how the function is to be reset is not known");
 }
 
-/* The number of the BAR is in the name of the file, the logarithm of its size in mebibytes is what is written. */
+/* The number of the BAR is in the name of the file, the logarithm of its size in mebibytes is what is
+ * written. */
 static int write_resize(const Write *w, const char *address) {
         unsigned long size = strtoul(w->text, NULL, 10), unit = size < 10 ? 0 : size < 20 ? 1 : 2;
         char bar = shell_base_name(w->path)[strlen("resource")], *value;

@@ -3,14 +3,15 @@
 
 #include "macros.h"
 
-/* Memory that is taken piece by piece, up to a limit, and given back as a whole: what a hostile file makes of it stays
- * small. */
+/* Memory that is taken piece by piece, up to a limit, and given back as a whole: what a hostile file makes
+ * of it stays small. */
 typedef struct Arena {
         struct ArenaChunk *chunks;
         size_t used, limit; /* bytes */
 } Arena;
 
-/* Returns zeroed memory that lives as long as the arena, or NULL if there is none, or if the limit is reached. */
+/* Returns zeroed memory that lives as long as the arena, or NULL if there is none, or if the limit is
+ * reached. */
 void *arena_alloc(Arena *arena, size_t size);
 
 /* Returns a copy of the first 'n' bytes of 's' as a string, or NULL as above. */

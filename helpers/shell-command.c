@@ -99,8 +99,8 @@ static void drop_words(ShellCall *call, size_t n) {
         call->n_words -= n;
 }
 
-/* Takes the words of one wrapper off. Returns whether it only asks something, and the text in place of which words
- * come. */
+/* Takes the words of one wrapper off. Returns whether it only asks something, and the text in place of which
+ * words come. */
 static bool unwrap(ShellCall *call, const struct Wrapper *wrapper, const char **ret_replaced) {
         size_t operands = wrapper->n_operands;
         bool asks = false;

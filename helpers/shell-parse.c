@@ -359,8 +359,8 @@ static int parse_group(ShellParser *p, ShellNodeType type, ShellNode **ret) {
         return shell_expect(p, type == SHELL_GROUP ? '}' : ')', line, "begins a group without an end");
 }
 
-/* Returns 1 if there was a command that begins with a reserved word or a parenthesis, 0 if not, or a negative
- * errno. */
+/* Returns 1 if there was a command that begins with a reserved word or a parenthesis, 0 if not, or a
+ * negative errno. */
 static int parse_compound(ShellParser *p, ShellNode **ret) {
         const char *end = shell_arithmetic_end(p->s);
         unsigned line = p->line;

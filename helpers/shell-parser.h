@@ -26,8 +26,8 @@ typedef struct ShellParser {
 /* Notes what is wrong. Returns -EINVAL. */
 int shell_complain(ShellParser *p, unsigned line, const char *problem);
 
-/* Reads a sequence of commands up to what cannot belong to it. Returns 0 or a negative errno, with what could be
- * read before it. */
+/* Reads a sequence of commands up to what cannot belong to it. Returns 0 or a negative errno, with what
+ * could be read before it. */
 int shell_parse_sequence(ShellParser *p, ShellNode **ret);
 
 /* Reads a character that has to be there. */

@@ -4,8 +4,8 @@
 #include "shell-state.h"
 
 /* The parts of shell_run(): constructs (shell-run.c), single commands (shell-command.c), what of them is the
- * shell's own (shell-builtin.c), and what they write (shell-output.c). All return 0 or a negative errno if nothing
- * else is said. */
+ * shell's own (shell-builtin.c), and what they write (shell-output.c). All return 0 or a negative errno if
+ * nothing else is said. */
 
 /* Follows a node. */
 int shell_run_node(Shell *s, const ShellNode *node, ShellStatus *ret);
@@ -17,8 +17,8 @@ typedef struct ShellBranch {
         const char *directory;
 } ShellBranch;
 
-/* What is in a branch does not change variables and the directory for what is after it. 'condition' is the line of
- * a condition that is not known, or 0; 'forget' notes what may be something else from here on. */
+/* What is in a branch does not change variables and the directory for what is after it. 'condition' is the
+ * line of a condition that is not known, or 0; 'forget' notes what may be something else from here on. */
 ShellBranch shell_begin_branch(Shell *s, unsigned condition);
 void shell_end_branch(Shell *s, ShellBranch branch, bool forget);
 
@@ -46,7 +46,8 @@ int shell_forget_arithmetic(Shell *s, const char *text);
 
 typedef int (*ShellBuiltin)(Shell *s, ShellCall *call, ShellStatus *ret);
 
-/* Finds a builtin command, NULL if there is none of that name; and says whether it is one that declares variables. */
+/* Finds a builtin command, NULL if there is none of that name; and says whether it is one that declares
+ * variables. */
 ShellBuiltin shell_find_builtin(const char *name);
 bool shell_is_declaration(const char *name);
 

@@ -3,10 +3,10 @@
 
 #include "shell-syntax.h"
 
-/* Follows a script through, with what is known of its variables, and without running anything: commands are told
- * to the caller, who says what they mean. A value is a string in which SHELL_UNKNOWN stands for text that is not
- * known. Where a condition is not known, all that follows from either answer is told. Loops over lists are gone
- * through, others are read once. What a script can make of it is limited in every direction. */
+/* Follows a script through, with what is known of its variables, and without running anything: commands are
+ * told to the caller, who says what they mean. A value is a string in which SHELL_UNKNOWN stands for text
+ * that is not known. Where a condition is not known, all that follows from either answer is told. Loops over
+ * lists are gone through, others are read once. What a script can make of it is limited in every direction. */
 
 typedef struct Script {
         const char *name; /* of the file */
@@ -42,30 +42,31 @@ typedef enum ShellProblem {
 } ShellProblem;
 
 typedef struct ShellCaller {
-        /* Gets a command. Returns 1 if that is known, with its status, 0 if not, or a negative errno that ends the
-         * run. */
+        /* Gets a command. Returns 1 if that is known, with its status, 0 if not, or a negative errno that
+         * ends the run. */
         int (*command)(const ShellCall *call, ShellStatus *ret, void *userdata);
-        /* Gets what the shell itself would run and cannot be followed; 'reason' is the end of a sentence about it. */
+        /* Gets what the shell itself would run and cannot be followed; 'reason' is the end of a sentence
+         * about it. */
         int (*problem)(const ShellCall *call, ShellProblem problem, const char *reason, void *userdata);
-        /* Looks for a script, by its path or (also to be found in the usual directories) its name. Returns 1 with
-         * it, 0 if there is none, or a negative errno. 'source' is for one that needs no "#!". */
+        /* Looks for a script, by its path or (also to be found in the usual directories) its name. Returns 1
+         * with it, 0 if there is none, or a negative errno. 'source' is for one that needs no "#!". */
         int (*script)(const char *name, bool source, const Script **ret, void *userdata);
         /* Gets a name, or a pattern for names, that the name of the VM is compared with; may be NULL. */
         int (*vm)(const char *name, bool is_pattern, void *userdata);
         void *userdata;
         bool vm_is_other; /* the VM's name is none that a script knows */
         unsigned *budget; /* how many commands all runs together may still follow, NULL for no such limit */
-        /* Says how much was told so far, and gets that back if all since then is what a script does before it
-         * fails. Both may be NULL. */
+        /* Says how much was told so far, and gets that back if all since then is what a script does before
+         * it fails. Both may be NULL. */
         size_t (*mark)(void *userdata);
         void (*failure)(size_t mark, void *userdata);
-        /* Adds the paths that a pattern in the list of a loop stands for, if it is one whose paths may be looked up;
-         * may be NULL. Returns 0 or -ENOMEM. */
+        /* Adds the paths that a pattern in the list of a loop stands for, if it is one whose paths may be
+         * looked up; may be NULL. Returns 0 or -ENOMEM. */
         int (*paths)(Arena *arena, const char *pattern, Strings *ret, void *userdata);
 } ShellCaller;
 
-/* Follows a script with its arguments. Values live in the arena. Returns 0, -E2BIG where a limit ended it, or
- * another negative errno. */
+/* Follows a script with its arguments. Values live in the arena. Returns 0, -E2BIG where a limit ended it,
+ * or another negative errno. */
 int shell_run(Arena *arena, const ShellCaller *caller, const Script *script, char *const *arguments);
 
 /* Returns whether all of a value is known. */
@@ -73,8 +74,8 @@ static inline bool shell_is_known(const char *value) {
         return !strchr(value, SHELL_UNKNOWN) && !strchr(value, SHELL_VM);
 }
 
-/* Returns whether a word is one of those in a string, with blanks between them; one that ends with '*' stands for
- * all that begin like it. */
+/* Returns whether a word is one of those in a string, with blanks between them; one that ends with '*'
+ * stands for all that begin like it. */
 bool shell_word_in(const char *words, const char *word);
 
 /* Returns the last component of a path. */

@@ -3,7 +3,8 @@
 
 #include "shell-run.h"
 
-/* What the parts of shell_run() share: values (shell-value.c), tests (shell-test.c) and commands (shell-run.c). */
+/* What the parts of shell_run() share: values (shell-value.c), tests (shell-test.c) and commands
+ * (shell-run.c). */
 
 typedef struct ShellVariable {
         struct ShellVariable *next;
@@ -94,6 +95,6 @@ int shell_replace(Shell *s, const char *value, const char *pattern, const char *
 /* Takes the shortest (or longest) beginning or end that the pattern matches off a value. */
 int shell_strip(Shell *s, const char *value, const char *pattern, bool is_end, bool longest, char **ret);
 
-/* Answers test's arguments, or those of [[ … ]] if 'is_condition' (where what follows a comparison is a pattern).
- * Returns a status or a negative errno. */
+/* Answers test's arguments, or those of [[ … ]] if 'is_condition' (where what follows a comparison is a
+ * pattern). Returns a status or a negative errno. */
 int shell_test(Shell *s, char **words, size_t n, bool is_condition);

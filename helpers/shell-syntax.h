@@ -3,8 +3,8 @@
 
 #include "shell-arena.h"
 
-/* Scripts of the shell, sh's and most of what bash has beside it, as trees. Nothing is run here or looked up: text
- * goes in, and a tree comes out. */
+/* Scripts of the shell, sh's and most of what bash has beside it, as trees. Nothing is run here or looked
+ * up: text goes in, and a tree comes out. */
 
 /* Bytes that stand for something else in words and values. */
 #define SHELL_UNKNOWN '\1' /* any text at all */
@@ -109,9 +109,9 @@ typedef struct ShellSyntaxError {
 /* Makes spaces of what a text for shell_parse() cannot have: the bytes above, and other control characters. */
 void shell_clean(char *text);
 
-/* Makes the tree of a script that begins in line 'line', in the arena. Where the text stops making sense the tree
- * has what comes before it, as a shell would have run it, and 'error' says where and why. Returns 0, or -ENOMEM if
- * the arena is used up. */
+/* Makes the tree of a script that begins in line 'line', in the arena. Where the text stops making sense the
+ * tree has what comes before it, as a shell would have run it, and 'error' says where and why. Returns 0, or
+ * -ENOMEM if the arena is used up. */
 int shell_parse(Arena *arena, const char *text, unsigned line, ShellNode **ret, ShellSyntaxError *error);
 
 /* Returns the text of a word that is nothing but text, or NULL. */

@@ -13,8 +13,8 @@ typedef struct Test {
         unsigned depth;
 } Test;
 
-/* Passes over one element of a pattern that stands for a character. Returns what follows, and whether 'c' is such
- * a character. */
+/* Passes over one element of a pattern that stands for a character. Returns what follows, and whether 'c' is
+ * such a character. */
 static const char *match_one(const char *pattern, char c, bool *ret) {
         const char *end = *pattern == '[' && pattern[1] ? strchr(pattern + 2, ']') : NULL;
 

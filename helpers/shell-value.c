@@ -218,7 +218,8 @@ static int indexed_values(Shell *s, const ShellVariable *v, const ShellWord *ind
         return one_value(s, n < v->values.n ? v->values.list[n] : "", ret);
 }
 
-/* Gives the values of a parameter before its operator. Returns 1, or 0 if it is not set, or a negative errno. */
+/* Gives the values of a parameter before its operator. Returns 1, or 0 if it is not set, or a negative
+ * errno. */
 static int parameter_values(Shell *s, const ShellPart *part, Strings *ret) {
         const ShellVariable *v;
         int r;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Looks whether the memory regions of the functions have the sizes that they were to get. The kernel takes a size only
- * while no driver has the function, so it is vfio-gpu-bind that sets them, between one driver and the next, and goes
- * on if it cannot. */
+/* Looks whether the memory regions of the functions have the sizes that they were to get. The kernel takes a
+ * size only while no driver has the function, so it is vfio-gpu-bind that sets them, between one driver and
+ * the next, and goes on if it cannot. */
 
 #include "bar.h"
 #include "log.h"

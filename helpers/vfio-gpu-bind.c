@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The step that takes the functions from the host's consoles and drivers for vfio-pci, and gives them back to the same ones once
- * no VM has them. */
+/* The step that takes the functions from the host's consoles and drivers for vfio-pci, and gives them back
+ * to the same ones once no VM has them. */
 
 #include "bar.h"
 #include "clock.h"
@@ -115,7 +115,10 @@ static int note_functions(const Task *task, int state, Function **ret) {
                 if (r >= 0)
                         r = functions_save(state, *ret);
         }
-        return r < 0 ? log_error_errno(r, "cannot note the drivers of the GPU in " STATE_DIRECTORY "/%s: %m", task->vm) : 0;
+        if (r < 0)
+                return log_error_errno(r, "cannot note the drivers of the GPU in " STATE_DIRECTORY "/%s: %m",
+                                       task->vm);
+        return 0;
 }
 
 static int start(const Task *task) {
@@ -132,7 +135,8 @@ static int start(const Task *task) {
         if (r < 0)
                 return r;
 
-        /* Overrides come first: from then on nobody else's probe, by udev say, can give a function to another driver. */
+        /* Overrides come first: from then on nobody else's probe, by udev say, can give a function to
+         * another driver. */
         r = override_all(functions);
         if (r >= 0)
                 r = stack_unload(task, functions, state);
@@ -157,7 +161,8 @@ static int take_one(const Function *f) {
         if (r > 0)
                 r = function_unbind(f->address);
         if (r < 0)
-                return log_full(LOG_ERR, r, &(LogSubject) { .function = f->address }, "cannot take %s from vfio-pci: %m",
+                return log_full(LOG_ERR, r, &(LogSubject) { .function = f->address },
+                                "cannot take %s from vfio-pci: %m",
                                 f->address);
         log_info("took %s from vfio-pci", f->address);
         return 0;
@@ -176,7 +181,8 @@ static int take_all(const Function *functions) {
         return ret;
 }
 
-/* Takes the functions off the bus and has the kernel find them again, for cards that do not come back otherwise. */
+/* Takes the functions off the bus and has the kernel find them again, for cards that do not come back
+ * otherwise. */
 static int rescan(const Function *functions) {
         _cleanup_free_ char *path = root_path("/sys/bus/pci/rescan");
         int r;
@@ -199,8 +205,8 @@ static int rescan(const Function *functions) {
         return r < 0 ? log_error_errno(r, "cannot rescan the bus: %m; try 'echo 1 >/sys/bus/pci/rescan'") : 0;
 }
 
-/* Until here no driver could have them. Now it is the one of each again and no other: loaded after this, NVIDIA's modules
- * find their GPU, which nvidia_drm looks for just once, when it is loaded. */
+/* Until here no driver could have them. Now it is the one of each again and no other: loaded after this,
+ * NVIDIA's modules find their GPU, which nvidia_drm looks for just once, when it is loaded. */
 static int offer_all(const Function *functions) {
         for (const Function *f = functions; f->address; f++) {
                 int r;
@@ -238,7 +244,8 @@ static int restore_driver(const Function *f, bool load) {
 
         r = have_driver(f, load);
         if (r < 0)
-                return log_full(LOG_ERR, r, &subject, "cannot give %s back: driver %s is not in the kernel (%s)", f->address,
+                return log_full(LOG_ERR, r, &subject,
+                                "cannot give %s back: driver %s is not in the kernel (%s)", f->address,
                                 f->driver, module_load_error(r));
 
         r = function_bind(f->address, f->driver);
@@ -258,13 +265,14 @@ static int restore_function(const Function *f, bool load) {
 
         if (!streq(f->driver, VFIO_DRIVER) && function_is_driven_by(f->address, VFIO_DRIVER) > 0)
                 return log_full(LOG_ERR, EBUSY, &subject,
-                                "%s is still on vfio-pci and stays there: end the VM that has it, then run 'vfio-gpuctl "
-                                "recover'", f->address);
+                                "%s is still on vfio-pci and stays there: end the VM that has it, then run "
+                                "'vfio-gpuctl recover'", f->address);
 
         r = *f->driver ? restore_driver(f, load) : 0;
         k = function_set_override(f->address, f->override);
         if (k < 0)
-                return log_full(LOG_ERR, k, &subject, "cannot set driver_override of %s to what it was: %m", f->address);
+                return log_full(LOG_ERR, k, &subject,
+                                "cannot set driver_override of %s to what it was: %m", f->address);
         return r;
 }
 
@@ -322,7 +330,8 @@ static int give_back(const Task *task, Function *functions, int state) {
         else if (r >= 0)
                 r = rescan(functions);
 
-        /* Modules that do not find their GPU would have to be unloaded again; what needs none comes back in any case. */
+        /* Modules that do not find their GPU would have to be unloaded again; what needs none comes back in
+         * any case. */
         k = offer_all(functions);
         if (r >= 0 && k >= 0)
                 r = stack_load(task->vm, state);

@@ -12,7 +12,8 @@
 #include "step.h"
 #include "strv.h"
 
-/* Units, the CPUs that were set for each ("-" for none), and whether there was a file of the manager's that says so.
+/* Units, the CPUs that were set for each ("-" for none), and whether there was a file of the manager's that
+ * says so.
  * */
 #define RECORD "cpus"
 
@@ -140,8 +141,8 @@ static int start(const Task *task) {
         return 0;
 }
 
-/* The manager has no call to take just one property back: a file that says what would be without it stays, and would
- * hide what is configured later. */
+/* The manager has no call to take just one property back: a file that says what would be without it stays,
+ * and would hide what is configured later. */
 static int remove_drop_in(const char *unit) {
         _cleanup_free_ char *path = drop_in(unit);
 
@@ -154,7 +155,8 @@ static int remove_drop_in(const char *unit) {
         return 0;
 }
 
-/* Where other units have CPUs set, the manager does not take back in the kernel what it is not to set any more. */
+/* Where other units have CPUs set, the manager does not take back in the kernel what it is not to set any
+ * more. */
 static int allow_all(Manager *m, const char *unit) {
         _cleanup_free_ char *path = root_path("/sys/devices/system/cpu/possible"), *all = NULL;
         int r;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The step that has the desktop let go of the GPU, and brings back what ran. The units to stop are stopped by the Conflicts= of
- * its own unit; which of them ran is in the record that vfio-gpu-swap leaves. It begins beside their end and waits for that by
- * itself: ordered after them, its own undoing would be in the way of their start. */
+/* The step that has the desktop let go of the GPU, and brings back what ran. The units to stop are stopped
+ * by the Conflicts= of its own unit; which of them ran is in the record that vfio-gpu-swap leaves. It begins
+ * beside their end and waits for that by itself: ordered after them, its own undoing would be in the way of
+ * their start. */
 
 #include <signal.h>
 
@@ -23,7 +24,8 @@
 /* Looked at again after this long whatever came, since an event can fall between looking and waiting. */
 #define LOOK_AGAIN_MSEC 500
 
-/* How often the service manager is told that the units to stop take their time, which does not count for this step. */
+/* How often the service manager is told that the units to stop take their time, which does not count for
+ * this step. */
 #define STILL_WAITING (USEC_PER_SEC / 2)
 
 /* How long ago a unit stopped that was stopped for this swap, where nobody noted what ran. */
@@ -162,7 +164,8 @@ static int wait_for_units(Manager **m, const Task *task) {
         return r < 0 ? log_error_errno(r, "cannot wait until the units to stop are down: %m") : 0;
 }
 
-/* The target was started without vfio-gpu@.service. By now the units are down: those that went down just now ran. */
+/* The target was started without vfio-gpu@.service. By now the units are down: those that went down just now
+ * ran. */
 static int guess_stopped(Manager **m, const Task *task, int state) {
         _cleanup_strv_free_ char **stopped = NULL, **recorded = NULL;
         int r;
@@ -220,7 +223,8 @@ static int queue_recorded(Manager *m, int state, const char *record, const char 
                 if (r > 0)
                         log_info("%s again: %s", streq(method, "StartUnit") ? "starting" : "stopping", units[n - 1]);
                 if (r < 0)
-                        ret = log_full(LOG_ERR, r, &(LogSubject) { .id = MESSAGE_UNIT_NOT_STARTED, .unit = units[n - 1] },
+                        ret = log_full(LOG_ERR, r,
+                                       &(LogSubject) { .id = MESSAGE_UNIT_NOT_STARTED, .unit = units[n - 1] },
                                        "%s of %s failed: %s", method, units[n - 1], error.message);
         }
         return ret;
@@ -270,7 +274,8 @@ static int end_alone(Manager *m, const char *vm, int state) {
 static bool is_done(int state) {
         _cleanup_strv_free_ char **returning = NULL, **started = NULL;
 
-        return state_read(state, RECORD_RETURNING, &returning) >= 0 && state_read(state, RECORD_STARTED, &started) == -ENOENT;
+        return state_read(state, RECORD_RETURNING, &returning) >= 0 &&
+                state_read(state, RECORD_STARTED, &started) == -ENOENT;
 }
 
 static int stop(const Task *task) {
@@ -296,9 +301,9 @@ static int stop(const Task *task) {
 
         if (alone)
                 end_settings(m, task->vm);
-        /* Jobs are only asked for, never waited for: some are ordered after this very unit. If this step has just failed, its
-         * start is not over for the service manager, and a job that contradicts it would turn the failure into a stop of the
-         * whole swap: vfio-gpu@.service asks again after that. */
+        /* Jobs are only asked for, never waited for: some are ordered after this very unit. If this step has
+         * just failed, its start is not over for the service manager, and a job that contradicts it would
+         * turn the failure into a stop of the whole swap: vfio-gpu@.service asks again after that. */
         r = queue_recorded(m, state, RECORD_STARTED, "StopUnit", "replace");
         k = queue_recorded(m, state, RECORD_STOPPED, "StartUnit", alone ? "replace" : "fail");
         if (r < 0 || k < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Sets attributes of the functions before vfio-pci has them, and gives them back once the host's drivers have the
- * functions again: how they are reset, and how deep they may sleep. */
+/* Sets attributes of the functions before vfio-pci has them, and gives them back once the host's drivers
+ * have the functions again: how they are reset, and how deep they may sleep. */
 
 #include "attribute.h"
 #include "log.h"

@@ -31,9 +31,10 @@ static void ask_kernel(const char *path, const char *value) {
                 (void) write_attribute(full, value);
 }
 
-/* The kernel itself moves pages aside and drops caches for each huge page, and gives up soon. More can be had after
- * all of memory was compacted. What is in the way then are objects of the kernel's own, which it frees together with
- * its caches: the price is that the desktop reads its files again. Returns whether there is anything left to try. */
+/* The kernel itself moves pages aside and drops caches for each huge page, and gives up soon. More can be
+ * had after all of memory was compacted. What is in the way then are objects of the kernel's own, which it
+ * frees together with its caches: the price is that the desktop reads its files again. Returns whether there
+ * is anything left to try. */
 static bool make_room(unsigned effort) {
         if (effort > 2)
                 return false;
@@ -80,7 +81,8 @@ static int raise_pool(const Wanted *wanted) {
         }
 }
 
-/* Returns the line of an earlier swap, whose way back was not finished: how many pages there were before that counts.
+/* Returns the line of an earlier swap, whose way back was not finished: how many pages there were before
+ * that counts.
  * */
 static char **find_line(char **record, unsigned long kb) {
         unsigned long size;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The step that has vfio-pci and what it needs in the kernel. They may stay there, so there is nothing to undo. */
+/* The step that has vfio-pci and what it needs in the kernel. They may stay there, so there is nothing to
+ * undo. */
 
 #include "function.h"
 #include "log.h"
@@ -24,8 +25,8 @@ static int start(_unused_ const Task *task) {
                                 "cannot load vfio-pci: %m; does 'modinfo vfio-pci' find it for the running kernel? "
                                 "After an upgrade of the kernel, reboot");
 
-        /* Needed once a VM opens the group, and loaded by the kernel then; but that would be too late to fail. Kernels
-         * that use iommufd instead have none. */
+        /* Needed once a VM opens the group, and loaded by the kernel then; but that would be too late to
+         * fail. Kernels that use iommufd instead have none. */
         r = module_load(kmod, "vfio_iommu_type1");
         if (r < 0 && r != -ENOENT)
                 return log_full(LOG_ERR, r, &(LogSubject) { .module = "vfio_iommu_type1" },

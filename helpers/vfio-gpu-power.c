@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Sets power/control of the functions once more, after vfio-pci has them: it allows them to sleep when it gets one,
- * whatever was set, and forbids it again when it lets go of one. What was set before is on record with
- * vfio-gpu-device, so nothing is undone here. */
+/* Sets power/control of the functions once more, after vfio-pci has them: it allows them to sleep when it
+ * gets one, whatever was set, and forbids it again when it lets go of one. What was set before is on record
+ * with vfio-gpu-device, so nothing is undone here. */
 
 #include "log.h"
 #include "root.h"

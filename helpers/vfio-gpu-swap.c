@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What vfio-gpu@.service runs: checks while the desktop is still up, notes what runs, and has the service manager do
- * the swap; afterwards waits until the host has its GPU and its desktop back. */
+/* What vfio-gpu@.service runs: checks while the desktop is still up, notes what runs, and has the service
+ * manager do the swap; afterwards waits until the host has its GPU and its desktop back. */
 
 #include <poll.h>
 #include <signal.h>
@@ -54,7 +54,8 @@ static int report_findings(const Findings *findings) {
         while (findings->list[first].info->severity != SEVERITY_ERROR)
                 first++;
         if (n > 1)
-                journal_status("%s (and %zu more, see the journal); nothing was changed", findings->list[first].sentence,
+                journal_status("%s (and %zu more, see the journal); nothing was changed",
+                               findings->list[first].sentence,
                                n - 1);
         return -ECANCELED;
 }
@@ -133,8 +134,8 @@ static int note_running(Manager *m, const Task *task, int state) {
                                        task->vm) : 0;
 }
 
-/* What an earlier attempt left in "systemctl --failed" would be taken for this one's; and a step that was only stopped, because
- * another one failed or by a wish, did not fail. */
+/* What an earlier attempt left in "systemctl --failed" would be taken for this one's; and a step that was
+ * only stopped, because another one failed or by a wish, did not fail. */
 static void forget_failures(Manager *m, const char *vm, bool only_stopped) {
         _cleanup_strv_free_ char **failed = NULL;
 
@@ -175,8 +176,9 @@ static int report_failure(Manager *m, const Task *task) {
                                 "whole story", *unit, !isempty(status) ? status : result ?: "?", task->vm_name);
         }
         if (!any)
-                (void) log_full(LOG_ERR, 0, &subject, "the service manager ended the swap (%s), without a failed step; "
-                                "everything is taken back", manager_result(m));
+                (void) log_full(LOG_ERR, 0, &subject,
+                                "the service manager ended the swap (%s), without a failed step; everything "
+                                "is taken back", manager_result(m));
         return -ECANCELED;
 }
 
@@ -191,14 +193,16 @@ static bool has_failed_step(Manager *m, const char *vm) {
         return false;
 }
 
-/* A stop of our unit stops the target in the same transaction, so the end of its job can be seen before the signal. */
+/* A stop of our unit stops the target in the same transaction, so the end of its job can be seen before the
+ * signal. */
 static bool was_stopped(int signals) {
         struct pollfd event = { .fd = signals, .events = POLLIN };
 
         return poll(&event, 1, SIGNAL_MSEC) > 0;
 }
 
-/* The target stops the same units. Asked for at once, their end does not wait until the units of the target are loaded. */
+/* The target stops the same units. Asked for at once, their end does not wait until the units of the target
+ * are loaded. */
 static void stop_desktop(Manager *m, const Task *task) {
         STRV_FOREACH(unit, task->stop_units) {
                 _cleanup_bus_error_ sd_bus_error ignored = SD_BUS_ERROR_NULL;
@@ -207,8 +211,8 @@ static void stop_desktop(Manager *m, const Task *task) {
         }
 }
 
-/* A stop in the middle of the start is a wish, not a failure: what undoes the swap runs in any case. Returns a
- * descriptor that tells of it, or a negative errno after it logged why. */
+/* A stop in the middle of the start is a wish, not a failure: what undoes the swap runs in any case. Returns
+ * a descriptor that tells of it, or a negative errno after it logged why. */
 static int block_signals(void) {
         sigset_t mask;
         int fd;
@@ -219,8 +223,8 @@ static int block_signals(void) {
         return fd < 0 ? log_error_errno(errno, "cannot wait for signals: %m") : fd;
 }
 
-/* Returns 0 once the unit is active, 1 if it is not to be, -EINTR if ours was stopped, or another negative errno after
- * it logged why. */
+/* Returns 0 once the unit is active, 1 if it is not to be, -EINTR if ours was stopped, or another negative
+ * errno after it logged why. */
 static int start_unit(Manager *m, const char *unit, int signals) {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         int r;
@@ -251,8 +255,8 @@ static int refuse_huge_pages(Manager *m, const char *unit) {
                         "%s failed: %s; nothing was changed", unit, !isempty(status) ? status : manager_result(m));
 }
 
-/* Whether memory can be had in large pieces only the attempt shows. It is made while the desktop is still up. Returns
- * as start_unit(). */
+/* Whether memory can be had in large pieces only the attempt shows. It is made while the desktop is still
+ * up. Returns as start_unit(). */
 static int have_huge_pages(Manager *m, const Task *task, int signals) {
         _cleanup_free_ char *unit = NULL;
         int r;
@@ -279,7 +283,8 @@ static int run_target(Manager *m, const Task *task, int state, int signals) {
         if (r != 0)
                 return r < 0 ? r : report_failure(m, task);
 
-        (void) log_full(LOG_INFO, 0, &(LogSubject) { .id = MESSAGE_SWAP_DONE }, "the GPU is ready for VM %s", task->vm_name);
+        (void) log_full(LOG_INFO, 0, &(LogSubject) { .id = MESSAGE_SWAP_DONE },
+                        "the GPU is ready for VM %s", task->vm_name);
         journal_status("The GPU is ready for VM %s", task->vm_name);
         return 0;
 }
@@ -378,7 +383,8 @@ static int stop(const Task *task) {
 }
 
 int main(int argc, char **argv) {
-        /* "refuse TEXT…" stands in the place of "start" for a VM whose configuration is no good: it says why. */
+        /* "refuse TEXT…" stands in the place of "start" for a VM whose configuration is no good: it says
+         * why. */
         if (argc > 2 && streq(argv[1], "refuse")) {
                 journal_open(NULL);
                 STRV_FOREACH(text, argv + 2)

@@ -65,8 +65,8 @@ static bool compare_and_clear(const char *scratch, char *const *files) {
         return same;
 }
 
-/* Does the generator's work once more and compares it with what the service manager was given. Returns 1 if that is the
- * same, 0 if not, or a negative errno after it logged why. */
+/* Does the generator's work once more and compares it with what the service manager was given. Returns 1 if
+ * that is the same, 0 if not, or a negative errno after it logged why. */
 static int units_are_current(const Plan *plan) {
         char scratch[] = "/tmp/vfio-gpuctl-XXXXXX";
         _cleanup_strv_free_ char **files = NULL;
@@ -162,7 +162,8 @@ static void agree(const Plan *plan) {
         if (strv_contains(owners, plan->escaped))
                 (void) printf("VM %s has the GPU.\n", plan->vm);
         else if (owners)
-                (void) printf("VM %s can be swapped for; %s, which was handed the GPU and does not use it, loses it.\n",
+                (void) printf("VM %s can be swapped for; %s, which was handed the GPU and does not use it, "
+                              "loses it.\n",
                               plan->vm, *owners);
         else
                 (void) printf("VM %s can be swapped for.\n", plan->vm);

@@ -25,7 +25,8 @@ static unsigned count_in_slot(char *const *functions, size_t n, const char *addr
         return count;
 }
 
-/* The functions of a slot stay together, as drivers expect of a graphics card; each slot is on a bus of its own. */
+/* The functions of a slot stay together, as drivers expect of a graphics card; each slot is on a bus of its
+ * own. */
 static Place find_place(char *const *functions, const char *address, const Domain *domain) {
         size_t n = strv_length(functions);
         Place place = {
@@ -59,8 +60,8 @@ static void print_rom(const Hostdev *hostdev) {
         (void) printf("/>\n");
 }
 
-/* Not managed by libvirt: where the swap was not made, it then refuses to start the VM, and does not take the GPU
- * from a driver that is in use. */
+/* Not managed by libvirt: where the swap was not made, it then refuses to start the VM, and does not take
+ * the GPU from a driver that is in use. */
 static void print_hostdev(const char *address, const Hostdev *hostdev, const Place *place) {
         unsigned domain, bus, slot, function;
 

@@ -34,13 +34,14 @@ static int check_vm_is_gone(const char *vm, char *const *addresses) {
                 return log_error_errno(r, "cannot find out whether VM %s still has the GPU: %m", vm);
         if (r > 0)
                 return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_HALF_DONE },
-                                "the VM still has the GPU: %s; end it with 'virsh shutdown' or 'virsh destroy', then run "
-                                "this again if the GPU does not come back by itself", who);
+                                "the VM still has the GPU: %s; end it with 'virsh shutdown' or 'virsh "
+                                "destroy', then run this again if the GPU does not come back by itself",
+                                who);
         return 0;
 }
 
-/* With its jobs done, a process of a step that is still there waits in the kernel, for the GPU as a rule: whoever touches
- * the GPU as well would wait with it. */
+/* With its jobs done, a process of a step that is still there waits in the kernel, for the GPU as a rule:
+ * whoever touches the GPU as well would wait with it. */
 static int check_nothing_is_stuck(const char *vm) {
         _cleanup_strv_free_ char **pids = NULL;
         int r;
@@ -49,11 +50,13 @@ static int check_nothing_is_stuck(const char *vm) {
         STRV_FOREACH(pid, pids) {
                 _cleanup_free_ char *unit = NULL;
 
-                if (!isdigit((unsigned char) **pid) || sd_pid_get_unit(atoi(*pid), &unit) < 0 || !swap_has_unit(unit, vm))
+                if (!isdigit((unsigned char) **pid) || sd_pid_get_unit(atoi(*pid), &unit) < 0 ||
+                    !swap_has_unit(unit, vm))
                         continue;
                 return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_HALF_DONE, .unit = unit },
-                                "process %s of %s cannot be ended: it waits in the kernel, whose log may say for what "
-                                "('journalctl -k'); if it does not go away, only a reboot brings the GPU back", *pid, unit);
+                                "process %s of %s cannot be ended: it waits in the kernel, whose log may "
+                                "say for what ('journalctl -k'); if it does not go away, only a reboot "
+                                "brings the GPU back", *pid, unit);
         }
         return r < 0 ? log_error_errno(r, "cannot look for processes of the steps: %m") : 0;
 }
@@ -64,8 +67,8 @@ static void tell_waiting(const char *who, char *const *units) {
         log_info("waiting for %s", who ?: isempty(names) ? "the desktop" : names);
 }
 
-/* The way that a swap is meant to end. Returns 1 if there were units to stop, 0 if not, or a negative errno after it logged
- * why. */
+/* The way that a swap is meant to end. Returns 1 if there were units to stop, 0 if not, or a negative errno
+ * after it logged why. */
 static int stop_units(Manager *m, const char *vm) {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_strv_free_ char **units = NULL;
@@ -134,7 +137,8 @@ static int run_stop(const char *vm, const char *step) {
         return status == 0 ? 0 : -EIO;
 }
 
-/* What the records say, without the units: each program undoes its own part, and what is undone already it passes over. */
+/* What the records say, without the units: each program undoes its own part, and what is undone already it
+ * passes over. */
 static int undo(const char *vm) {
         int r = 0;
 
@@ -159,7 +163,9 @@ static int read_records(const char *vm, char ***ret_addresses, char ***ret_units
                 r = state < 0 ? state : functions_load(state, &functions);
         if (r >= 0)
                 r = functions_addresses(functions, ret_addresses);
-        return r < 0 && r != -ENOENT ? log_error_errno(r, "cannot read the records in " STATE_DIRECTORY "/%s: %m", vm) : 0;
+        if (r < 0 && r != -ENOENT)
+                return log_error_errno(r, "cannot read the records in " STATE_DIRECTORY "/%s: %m", vm);
+        return 0;
 }
 
 /* Returns whether the GPU itself, as far as it is on record, is not yet back on the driver that it had. */

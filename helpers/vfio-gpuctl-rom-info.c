@@ -8,30 +8,32 @@
 static const char *const reasons[ROM_REASON_MAX] = {
         [ROM_EMPTY] = "is empty",
         [ROM_TOO_LARGE] = "is larger than 16 MiB, which no graphics card's ROM is",
-        [ROM_BLANK] = "has the same byte everywhere: the chip was not read, or is erased; make the dump again",
+        [ROM_BLANK] = "has the same byte everywhere: the chip was not read, or is erased; make the dump "
+                      "again",
         [ROM_TRUNCATED] = "ends before the ROM in it does: make or fetch it again, in whole",
         [ROM_BAD_LENGTH] = "has an image with an impossible length: it is damaged; make or fetch it again",
-        [ROM_NO_PCIR] = "has the first bytes of a ROM, but not the PCI data structure that belongs to them: it is damaged, or "
-                        "no ROM of a PCI card",
+        [ROM_NO_PCIR] = "has the first bytes of a ROM, but not the PCI data structure that belongs to "
+                        "them: it is damaged, or no ROM of a PCI card",
         [ROM_NO_SIGNATURE] = "is no ROM of a PCI card, and has none in it",
-        [ROM_PRIVATE_ONLY] = "has no image that the firmware of a PC runs, only others: it is a part of a dump, or made for "
-                             "another kind of computer",
+        [ROM_PRIVATE_ONLY] = "has no image that the firmware of a PC runs, only others: it is a part of a "
+                             "dump, or made for another kind of computer",
         [ROM_NOT_DISPLAY] = "is the ROM of another kind of device, not of a graphics card",
 };
 
 static const char *const warnings[ROM_WARNING_MAX] = {
-        [ROM_LEGACY_CHECKSUM] = "the checksum of the legacy image is wrong: a VM with SeaBIOS does not run it, one with UEFI does "
-                                "not mind",
+        [ROM_LEGACY_CHECKSUM] = "the checksum of the legacy image is wrong: a VM with SeaBIOS does not run "
+                                "it, one with UEFI does not mind",
         [ROM_EFI_HEADER] = "a UEFI image has a damaged header: a VM with UEFI does not run it",
         [ROM_EFI_NOT_X64] = "a UEFI image is for another processor than x64: a PC's VM does not run it",
-        [ROM_NO_UEFI_X64] = "there is no UEFI image for x64: a VM with UEFI has no picture before the guest's driver makes one; "
-                            "one with SeaBIOS has",
-        [ROM_PCIR_UNALIGNED] = "a PCI data structure is not at a multiple of four bytes: UEFI and newer kernels do not see that "
-                               "image",
+        [ROM_NO_UEFI_X64] = "there is no UEFI image for x64: a VM with UEFI has no picture before the "
+                            "guest's driver makes one; one with SeaBIOS has",
+        [ROM_PCIR_UNALIGNED] = "a PCI data structure is not at a multiple of four bytes: UEFI and newer "
+                               "kernels do not see that image",
         [ROM_UNTERMINATED] = "no image is marked as the last one: usual with AMD's, and harmless",
-        [ROM_UNALIGNED_PREFIX] = "what is before the ROM is no multiple of 512 bytes: the file may have lost or gained bytes",
-        [ROM_SECOND_ROM_OTHER_DEVICE] = "behind the ROM is one of another card, which is left out: make sure that the first is "
-                                        "yours",
+        [ROM_UNALIGNED_PREFIX] = "what is before the ROM is no multiple of 512 bytes: the file may have "
+                                 "lost or gained bytes",
+        [ROM_SECOND_ROM_OTHER_DEVICE] = "behind the ROM is one of another card, which is left out: make "
+                                        "sure that the first is yours",
 };
 
 void rom_log_refusal(const Rom *rom, const char *name) {
@@ -62,7 +64,8 @@ static const char *describe_machine(uint16_t machine) {
 static void print_image(const RomImage *image) {
         (void) printf("  at 0x%-6zx %8zu bytes, ", image->offset, image->length);
         if (image->is_efi)
-                (void) printf("UEFI for %s%s", describe_machine(image->machine), image->compression ? ", compressed" : "");
+                (void) printf("UEFI for %s%s", describe_machine(image->machine),
+                              image->compression ? ", compressed" : "");
         else if (image->type == ROM_TYPE_LEGACY || image->type == ROM_TYPE_EFI)
                 (void) printf("%s", image->type == ROM_TYPE_LEGACY ? "legacy" : "UEFI with a damaged header");
         else
@@ -79,9 +82,11 @@ static void print_around(const Rom *rom) {
 
         if (before > 0)
                 (void) printf("Before it: %zu bytes%s\n", before,
-                              rom_is_nvidia_flash(rom->data, before) ? " of NVIDIA's, as in a dump of the whole flash chip" : "");
+                              !rom_is_nvidia_flash(rom->data, before) ? "" :
+                              " of NVIDIA's, as in a dump of the whole flash chip");
         if (behind > 0)
-                (void) printf("Behind it: %zu bytes%s\n", behind, rom_is_blank(rom->data + rom->end, behind) ? " of padding" : "");
+                (void) printf("Behind it: %zu bytes%s\n", behind,
+                              rom_is_blank(rom->data + rom->end, behind) ? " of padding" : "");
 }
 
 void rom_print_text(const Rom *rom, const char *name) {

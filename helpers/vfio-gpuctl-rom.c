@@ -89,7 +89,9 @@ static int check_card(const Rom *rom, const char *address) {
                 return log_error_errno(r, "cannot find out what card %s is: %m.", address);
         if (!rom_card(rom, &rom_vendor, &rom_device) || (rom_vendor == vendor && rom_device == device))
                 return 0;
-        return log_error_errno(EINVAL, "this is not the ROM of the card at %s: it is for %04x:%04x, and the card is %04lx:%04lx.",
+        return log_error_errno(EINVAL,
+                               "this is not the ROM of the card at %s: it is for %04x:%04x, and the card is "
+                               "%04lx:%04lx.",
                                address, rom_vendor, rom_device, vendor, device);
 }
 
@@ -114,7 +116,8 @@ static int tell(const Rom *rom, const char *name, const char *path) {
                 return log_oom();
         STRV_FOREACH(sentence, sentences)
                 log_warning("warning: %s.", *sentence);
-        (void) printf("%s: %zu bytes, from 0x%zx to 0x%zx of %s\n", absolute, rom->end - rom->start, rom->start, rom->end, name);
+        (void) printf("%s: %zu bytes, from 0x%zx to 0x%zx of %s\n",
+                      absolute, rom->end - rom->start, rom->start, rom->end, name);
         (void) printf("In the GPU function's <hostdev> of the VM:\n  <rom file='");
         xml_print(absolute);
         (void) printf("'/>\n");
@@ -198,7 +201,8 @@ static int find_card(const char *name, char **ret) {
                 return log_error_errno(ENODEV, "VM %s is handed no graphics card that is on the PCI bus.", vm->name);
         all = strv_join(found, ", ");
         if (strv_length(found) > 1)
-                return log_error_errno(EINVAL, "VM %s is handed several graphics cards: name one of %s.", vm->name, all ?: "them");
+                return log_error_errno(EINVAL, "VM %s is handed several graphics cards: name one of %s.",
+                                       vm->name, all ?: "them");
         *ret = strdup(*found);
         return *ret ? 0 : log_oom();
 }
@@ -209,7 +213,8 @@ static int dump(const Options *options) {
         int r;
 
         if (root_is_set())
-                return log_error_errno(EINVAL, "dump is for the cards of this machine: call it without VFIO_GPU_ROOT.");
+                return log_error_errno(EINVAL, "dump is for the cards of this machine: call it without "
+                                       "VFIO_GPU_ROOT.");
         r = pci_address_parse(options->words[0], &address);
         if (r == -EINVAL)
                 r = find_card(options->words[0], &address);
@@ -235,15 +240,18 @@ static const struct {
         const char *help, *text;
 } verbs[] = {
         { "info", info, 1, true, false, false, "info FILE [--json]", "Show what is in a ROM file or dump" },
-        { "patch", patch, 2, false, true, true, "patch IN OUT [--for=ADDRESS] [--force]", "Write what of it is for a VM" },
-        { "dump", dump, 2, false, true, false, "dump ADDRESS|VM OUT [--force]", "Read the ROM of a graphics card" },
+        { "patch", patch, 2, false, true, true, "patch IN OUT [--for=ADDRESS] [--force]",
+          "Write what of it is for a VM" },
+        { "dump", dump, 2, false, true, false, "dump ADDRESS|VM OUT [--force]",
+          "Read the ROM of a graphics card" },
 };
 
 static int usage(FILE *f) {
         (void) fprintf(f, "Usage: %s rom VERB …\n\n", program_invocation_short_name);
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
                 (void) fprintf(f, "  %-40s%s\n", verbs[i].help, verbs[i].text);
-        (void) fprintf(f, "  %-40sShow this text\n\n\"-\" is standard input or output. See vfio-gpuctl-rom(1).\n", "--help");
+        (void) fprintf(f, "  %-40sShow this text\n\n"
+                       "\"-\" is standard input or output. See vfio-gpuctl-rom(1).\n", "--help");
         return f == stdout ? EXIT_SUCCESS : EXIT_USAGE;
 }
 

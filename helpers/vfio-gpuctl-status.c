@@ -29,7 +29,8 @@ static char *describe_stage(const Status *s) {
                 n = asprintf(&text, "is being handed the GPU%s%s", *units ? ": " : "", units);
                 break;
         case STAGE_HANDED_OVER:
-                n = asprintf(&text, "has the GPU%s%s", s->holder ? ": " : status_sees_holders() ? " and does not use it" : "",
+                n = asprintf(&text, "has the GPU%s%s",
+                             s->holder ? ": " : status_sees_holders() ? " and does not use it" : "",
                              s->holder ?: "");
                 break;
         case STAGE_TAKING_BACK:
@@ -71,8 +72,8 @@ static int print_function(const FunctionStatus *f) {
                 return -ENOMEM;
         r = print_line("  %s %s", f->address, *f->name ? f->name : "is not on the bus");
         if (r >= 0 && *f->name)
-                r = print_line("      driver %s, override %s, IOMMU group %s", f->driver ?: "none", f->override ?: "none",
-                               f->group ?: "none");
+                r = print_line("      driver %s, override %s, IOMMU group %s", f->driver ?: "none",
+                               f->override ?: "none", f->group ?: "none");
         if (r >= 0 && *who)
                 r = print_line("      held by %s", who);
         return r;
@@ -157,8 +158,8 @@ static void print_json(Json *j, const Status *s) {
         json_end(j, '}');
 }
 
-/* Lists the VMs to tell about by their escaped names: the one that is named, or those of the configuration and those that
- * only have records. Returns 0, -ENOENT after it logged that there is no such VM, or -ENOMEM. */
+/* Lists the VMs to tell about by their escaped names: the one that is named, or those of the configuration
+ * and those that only have records. Returns 0, -ENOENT after it logged that there is no such VM, or -ENOMEM. */
 static int list_vms(const Config *config, const char *name, char ***ret) {
         _cleanup_strv_free_ char **recorded = NULL;
         int r;

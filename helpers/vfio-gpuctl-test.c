@@ -38,7 +38,8 @@ static int append_description(sd_bus_message *call, const Test *test) {
 
         if (asprintf(&text, "End of the test of VM %s after %us", test->vm_name, test->seconds) < 0)
                 return -ENOMEM;
-        return sd_bus_message_append(call, "(sv)(sv)", "Description", "s", text, "CollectMode", "s", "inactive-or-failed");
+        return sd_bus_message_append(call, "(sv)(sv)", "Description", "s", text, "CollectMode", "s",
+                                     "inactive-or-failed");
 }
 
 /* The timer runs before the swap begins, and goes when the swap goes, however that ends. */

@@ -99,8 +99,8 @@ static int pass_on(const char *vm, const char *record, const char *path, const c
         return r < 0 ? r : later.vm != NULL;
 }
 
-/* The kernel shows methods that it found when the function came to the bus, and takes only those that it finds now: of
- * a card with several functions it does not reset the whole bus for the first any more. */
+/* The kernel shows methods that it found when the function came to the bus, and takes only those that it
+ * finds now: of a card with several functions it does not reset the whole bus for the first any more. */
 static int set_again(const char *path, const char *value) {
         int r = set(path, value);
 

@@ -109,7 +109,8 @@ static int unit_path(const char *unit, char **ret) {
 }
 
 /* Reads a property of a basic type of the unit's interface: "Unit", or one for its type. */
-static int read_property(Manager *m, const char *unit, const char *interface, const char *property, char type, void *ret) {
+static int read_property(Manager *m, const char *unit, const char *interface, const char *property,
+                         char type, void *ret) {
         _cleanup_free_ char *path = NULL, *full = NULL;
         int r;
 

@@ -12,8 +12,8 @@
 /* The service manager, and the jobs that it has been asked for. */
 typedef struct Manager Manager;
 
-/* Connects to the service manager: the system's, or with an address the one of a user on that bus. Returns 0, or a
- * negative errno after it logged why. */
+/* Connects to the service manager: the system's, or with an address the one of a user on that bus. Returns
+ * 0, or a negative errno after it logged why. */
 int manager_open(const char *address, Manager **ret);
 
 /* The same for the system's manager, unless *m is connected already. */
@@ -29,48 +29,53 @@ sd_bus *manager_bus(Manager *m);
 /* Makes a call of the manager's, to be filled in and sent. Returns 0 or a negative errno. */
 int manager_new_call(Manager *m, const char *method, sd_bus_message **ret);
 
-/* Reads a string property of a unit, "" where the unit has none. Returns 0 with a string to be freed, or a negative
- * errno. */
+/* Reads a string property of a unit, "" where the unit has none. Returns 0 with a string to be freed, or a
+ * negative errno. */
 int manager_unit_string(Manager *m, const char *unit, const char *interface, const char *property, char **ret);
 
 /* Returns 1 if the unit is active or on its way to that, 0 if not, or a negative errno. */
 int manager_unit_runs(Manager *m, const char *unit);
 
-/* Returns 1 if a person could start the unit, 0 if it is masked, faulty or refuses that, or a negative errno. */
+/* Returns 1 if a person could start the unit, 0 if it is masked, faulty or refuses that, or a negative
+ * errno. */
 int manager_unit_can_start(Manager *m, const char *unit);
 
-/* Returns 1 if the unit's program was ended by SIGTERM, as it is by a stop in the middle of its start; 0 if not, or a negative
- * errno. */
+/* Returns 1 if the unit's program was ended by SIGTERM, as it is by a stop in the middle of its start; 0 if
+ * not, or a negative errno. */
 int manager_unit_was_terminated(Manager *m, const char *unit);
 
 /* Returns 1 if a file that the unit was read from has changed since, 0 if not, or a negative errno. */
 int manager_unit_needs_reload(Manager *m, const char *unit);
 
-/* Reads when the unit was last active, on the monotonic clock in microseconds; 0 for never. Returns 0 or an errno. */
+/* Reads when the unit was last active, on the monotonic clock in microseconds; 0 for never. Returns 0 or an
+ * errno. */
 int manager_unit_left(Manager *m, const char *unit, uint64_t *ret);
 
-/* Lists the loaded units that match one of the patterns and are in one of the states (NULL: in any). Returns 0 or a
- * negative errno. */
+/* Lists the loaded units that match one of the patterns and are in one of the states (NULL: in any). Returns
+ * 0 or a negative errno. */
 int manager_list_units(Manager *m, char *const *states, char *const *patterns, char ***ret);
 
 /* Lists the names of all unit files, loaded or not. Returns 0 or a negative errno. */
 int manager_list_unit_files(Manager *m, char ***ret);
 
-/* Asks for a job ("StartUnit", "StopUnit") and remembers it for manager_wait(). With mode "replace" it takes the place of jobs
- * that it contradicts, with "fail" they have precedence. 'error' receives the manager's answer.
- * Returns 1, 0 where another job has precedence (as when the manager stops) or there is no such unit, or a negative errno. */
+/* Asks for a job ("StartUnit", "StopUnit") and remembers it for manager_wait(). With mode "replace" it takes
+ * the place of jobs that it contradicts, with "fail" they have precedence. 'error' receives the manager's
+ * answer. Returns 1, 0 where another job has precedence (as when the manager stops) or there is no such
+ * unit, or a negative errno. */
 int manager_queue(Manager *m, const char *method, const char *unit, const char *mode, sd_bus_error *error);
 
-/* Adds the job that a unit has at the moment, if it has one, to those that manager_wait() waits for. Returns 0 or a
- * negative errno. */
+/* Adds the job that a unit has at the moment, if it has one, to those that manager_wait() waits for. Returns
+ * 0 or a negative errno. */
 int manager_follow(Manager *m, const char *unit);
 
-/* Waits until every job that manager_queue() asked for has ended, or until 'interrupt' (a descriptor, or -1) becomes
- * readable, or the deadline (of the monotonic clock, in microseconds; UINT64_MAX for none) has passed. Returns 0 if all of them are done, 1 if one ended in
- * another way, -EINTR, -ETIMEDOUT, or another negative errno. */
+/* Waits until every job that manager_queue() asked for has ended, or until 'interrupt' (a descriptor, or -1)
+ * becomes readable, or the deadline (of the monotonic clock, in microseconds; UINT64_MAX for none) has
+ * passed. Returns 0 if all of them are done, 1 if one ended in another way, -EINTR, -ETIMEDOUT, or another
+ * negative errno. */
 int manager_wait(Manager *m, int interrupt, uint64_t deadline);
 
-/* Returns how a job ended if manager_wait() returned 1: "failed", "canceled", "dependency", "timeout" and so on. */
+/* Returns how a job ended if manager_wait() returned 1: "failed", "canceled", "dependency", "timeout" and so
+ * on. */
 const char *manager_result(Manager *m);
 
 /* Forgets that a unit failed. Returns 0 or a negative errno. */

@@ -73,7 +73,8 @@ static bool is_one_of(char *const *names, const char *node, const char *number) 
         return false;
 }
 
-/* A line of mountinfo: id, parent, major:minor, root, where, options, any number of tags, "-", type, source, options. */
+/* A line of mountinfo: id, parent, major:minor, root, where, options, any number of tags, "-", type, source,
+ * options. */
 static int add_mount(const char *line, char *const *names, char ***uses) {
         _cleanup_strv_free_ char **words = NULL;
         size_t n, i = 5;
@@ -85,7 +86,9 @@ static int add_mount(const char *line, char *const *names, char ***uses) {
         n = strv_length(words);
         while (i < n && !streq(words[i], "-"))
                 i++;
-        return i + 2 < n && is_one_of(names, words[i + 2], words[2]) ? strv_extendf(uses, "mounted at %s", words[4]) : 0;
+        if (i + 2 >= n || !is_one_of(names, words[i + 2], words[2]))
+                return 0;
+        return strv_extendf(uses, "mounted at %s", words[4]);
 }
 
 static int add_swap(const char *line, char *const *names, char ***uses) {
@@ -112,8 +115,8 @@ static int add_uses(const char *file, size_t max, int (*add)(const char *line, c
         return r;
 }
 
-/* The kernel lends a block device for sole use to one at a time: file systems of several disks and volume managers that do
- * not show elsewhere have it as well. */
+/* The kernel lends a block device for sole use to one at a time: file systems of several disks and volume
+ * managers that do not show elsewhere have it as well. */
 static bool is_taken(const char *name) {
         _cleanup_free_ char *path = root_path("/dev/%s", name);
         _cleanup_close_ int fd = -1;
@@ -159,8 +162,9 @@ static int add_in_use(CheckContext *c, const char *address, char *const *disks, 
         printable = how ? text_printable(how) : NULL;
         return !which || !printable ? -ENOMEM :
                 findings_add(c->findings, FINDING_DISK_IN_USE, address,
-                             "%s has a disk that the host uses (%s: %s) and would lose from one moment to the next: unmount it and "
-                             "stop what else uses it, or leave the function to the host", address, which, printable);
+                             "%s has a disk that the host uses (%s: %s) and would lose from one moment to "
+                             "the next: unmount it and stop what else uses it, or leave the function to the "
+                             "host", address, which, printable);
 }
 
 int check_disks_of(CheckContext *c, const char *address) {

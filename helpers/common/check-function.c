@@ -36,8 +36,9 @@ static int add_absent(CheckContext *c, const char *address) {
 
         r = list_displays(&displays);
         return r < 0 ? r : findings_add(c->findings, FINDING_DEVICE_ABSENT, address,
-                                        "%s is not on the PCI bus; addresses change when cards are added or moved, and the "
-                                        "display functions are now: %s; correct Devices= ('lspci -D' lists everything)",
+                                        "%s is not on the PCI bus; addresses change when cards are added or "
+                                        "moved, and the display functions are now: %s; correct Devices= "
+                                        "('lspci -D' lists everything)",
                                         address, displays);
 }
 
@@ -51,8 +52,9 @@ static int check_presence(CheckContext *c, const char *address) {
         if (!pci_class_is_bridge(class))
                 return 0;
         return findings_add(c->findings, FINDING_DEVICE_BRIDGE, address,
-                            "%s is a %s, which cannot be handed over: what is behind it would go with it; take it out of "
-                            "Devices=", address, class == CLASS_HOST_BRIDGE ? "host bridge" : "bridge");
+                            "%s is a %s, which cannot be handed over: what is behind it would go with it; "
+                            "take it out of Devices=", address,
+                            class == CLASS_HOST_BRIDGE ? "host bridge" : "bridge");
 }
 
 /* Says how vfio-pci came to have the function, and how it would not. */
@@ -60,7 +62,8 @@ static const char *explain_vfio(const Function *f) {
         if (cmdline_has("vfio-pci.ids=") || cmdline_has("vfio_pci.ids="))
                 return "the kernel was booted with vfio-pci.ids=: take that from its command line";
         if (streq(f->override, VFIO_DRIVER))
-                return "driver_override says so: 'driverctl unset-override' or 'virsh nodedev-reattach' undoes what set it";
+                return "driver_override says so: 'driverctl unset-override' or 'virsh nodedev-reattach' "
+                       "undoes what set it";
         return "as with an ids= option for vfio-pci in /etc/modprobe.d: remove that, and renew the initramfs";
 }
 
@@ -68,17 +71,20 @@ static const char *explain_vfio(const Function *f) {
 static int check_driver(CheckContext *c, const Function *f) {
         if (streq(f->driver, VFIO_DRIVER))
                 return findings_add(c->findings, FINDING_ALREADY_VFIO, f->address,
-                                    "%s is on vfio-pci already, so the desktop does not use it, and it stays there after "
-                                    "the VM; if the desktop should have it: %s", f->address, explain_vfio(f));
+                                    "%s is on vfio-pci already, so the desktop does not use it, and it "
+                                    "stays there after the VM; if the desktop should have it: %s",
+                                    f->address, explain_vfio(f));
         if (*f->override && !streq(f->override, f->driver))
                 return findings_add(c->findings, FINDING_OVERRIDE_LEFT, f->address,
-                                    "driver_override of %s is '%s', though no swap has it: it keeps every other driver away, "
-                                    "and is set again after the VM; 'driverctl unset-override %s' clears it, and so does a "
-                                    "reboot if nothing sets it at boot", f->address, f->override, f->address);
+                                    "driver_override of %s is '%s', though no swap has it: it keeps every "
+                                    "other driver away, and is set again after the VM; 'driverctl "
+                                    "unset-override %s' clears it, and so does a reboot if nothing sets it "
+                                    "at boot", f->address, f->override, f->address);
         return 0;
 }
 
-/* Returns 1 if a swap has the function, which explains the state that it is in, 0 if not, or a negative errno. */
+/* Returns 1 if a swap has the function, which explains the state that it is in, 0 if not, or a negative
+ * errno. */
 static int has_owner(const char *address) {
         _cleanup_strv_free_ char **owners = NULL;
         int r;

@@ -8,8 +8,8 @@
 
 #define GOVERNORS_MAX 4096
 
-/* The kernel loads a governor that it does not list if there is a module of it. Returns 1 if so, 0 if not, or
- * -ENOMEM. */
+/* The kernel loads a governor that it does not list if there is a module of it. Returns 1 if so, 0 if not,
+ * or -ENOMEM. */
 static int is_module(const char *governor) {
         _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
         _cleanup_free_ char *module = NULL;

@@ -44,11 +44,13 @@ static bool is_offered(const Maker *maker) {
 /* Returns what to do about it on this machine, to be freed, or NULL without memory. */
 static char *explain_off(void) {
         const Maker *maker = find_maker();
-        const char *off = maker && cmdline_has(maker->off) ? maker->off : cmdline_has("iommu=off") ? "iommu=off" : NULL;
+        const char *off = cmdline_has("iommu=off") ? "iommu=off" : NULL;
         bool on = !maker || !maker->on || cmdline_has(maker->on);
         char *text;
         int n;
 
+        if (maker && cmdline_has(maker->off))
+                off = maker->off;
         if (off)
                 n = asprintf(&text, "the kernel was booted with %s; take that from its command line and reboot", off);
         else if (!maker)
@@ -60,8 +62,9 @@ static char *explain_off(void) {
                 n = asprintf(&text, "the firmware offers it (%s); add %s to the kernel's command line and reboot",
                              maker->name, maker->on);
         else
-                n = asprintf(&text, "the firmware offers it (%s), and the kernel does not use it; 'journalctl -k -g %s' may "
-                             "tell why", maker->name, streq(maker->table, "DMAR") ? "DMAR" : "AMD-Vi");
+                n = asprintf(&text, "the firmware offers it (%s), and the kernel does not use it; "
+                             "'journalctl -k -g %s' may tell why", maker->name,
+                             streq(maker->table, "DMAR") ? "DMAR" : "AMD-Vi");
         return n < 0 ? NULL : text;
 }
 
@@ -76,8 +79,8 @@ static int check_iommu(CheckContext *c) {
 
         todo = explain_off();
         return todo ? findings_add(c->findings, FINDING_IOMMU_OFF, "IOMMU",
-                                   "the IOMMU is off, and without it a VM with a device of its own could write to all of the "
-                                   "host's memory: %s", todo) : -ENOMEM;
+                                   "the IOMMU is off, and without it a VM with a device of its own could "
+                                   "write to all of the host's memory: %s", todo) : -ENOMEM;
 }
 
 /* Companions are found once for each group. */
@@ -90,8 +93,9 @@ static int check_group(CheckContext *c, const char *address, char ***seen) {
                 return r;
         if (r == 0)
                 return findings_add(c->findings, FINDING_GROUP_MISSING, address,
-                                    "%s is in no IOMMU group though the IOMMU is on: firmware or an option of the kernel "
-                                    "(igfx_off) leaves it out, and it cannot be handed over as it is", address);
+                                    "%s is in no IOMMU group though the IOMMU is on: firmware or an option "
+                                    "of the kernel (igfx_off) leaves it out, and it cannot be handed over "
+                                    "as it is", address);
         if (strv_contains(*seen, group))
                 return 0;
 

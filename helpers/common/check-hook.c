@@ -19,21 +19,22 @@ static int check_file(CheckContext *c) {
                 return 0;
         if (errno == ENOENT)
                 return findings_add(c->findings, FINDING_HOOK_DISABLED, hook,
-                                    "libvirt's hook %s is missing, so libvirt starts and ends the VM without a swap: install "
-                                    "it again, and restart libvirtd", hook);
+                                    "libvirt's hook %s is missing, so libvirt starts and ends the VM "
+                                    "without a swap: install it again, and restart libvirtd", hook);
         if (access(hook, F_OK) < 0) /* not ours to see */
                 return 0;
         return findings_add(c->findings, FINDING_HOOK_DISABLED, hook,
-                            "libvirt's hook %s is not executable, so libvirt starts and ends the VM without a swap: 'chmod +x' "
-                            "it", hook);
+                            "libvirt's hook %s is not executable, so libvirt starts and ends the VM without "
+                            "a swap: 'chmod +x' it", hook);
 }
 
 static int check_selinux(CheckContext *c) {
         if (!selinux_is_enforcing() || selinux_read("booleans/" BOOLEAN) != 0)
                 return 0;
         return findings_add(c->findings, FINDING_HOOK_SELINUX, BOOLEAN,
-                            "SELinux is enforcing and its boolean " BOOLEAN " is off, which can keep libvirt from running its "
-                            "hooks and so from starting the VM: 'setsebool -P " BOOLEAN " on' allows it");
+                            "SELinux is enforcing and its boolean " BOOLEAN " is off, which can keep libvirt "
+                            "from running its hooks and so from starting the VM: 'setsebool -P " BOOLEAN
+                            " on' allows it");
 }
 
 /* Returns whether one of the lines is a rule for the hooks that denies (or else allows) something. */
@@ -67,8 +68,9 @@ static int check_profile(CheckContext *c, const char *name) {
         if (allowed && !has_rule(profile, true) && !(local && has_rule(local, true)))
                 return 0;
         return findings_add(c->findings, FINDING_HOOK_APPARMOR, path,
-                            "the AppArmor profile %s does not let libvirt run its hooks, so libvirt cannot start the VM: add "
-                            "'/etc/libvirt/hooks/** rmix,' to %s and reload the profile", path, local_path);
+                            "the AppArmor profile %s does not let libvirt run its hooks, so libvirt cannot "
+                            "start the VM: add '/etc/libvirt/hooks/** rmix,' to %s and reload the profile",
+                            path, local_path);
 }
 
 static int check_apparmor(CheckContext *c) {

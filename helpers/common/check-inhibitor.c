@@ -28,8 +28,9 @@ static int add_inhibitor(CheckContext *c, const char *who, const char *why, uint
 
         return !name || !reason ? -ENOMEM :
                 findings_add(c->findings, FINDING_INHIBITED, name,
-                             "%s (pid %u of user %u) blocks a shutdown, and a swap ends the desktop as one does; its reason: "
-                             "%s; let it finish, or set Inhibitors=ignore", name, pid, uid, reason);
+                             "%s (pid %u of user %u) blocks a shutdown, and a swap ends the desktop as one "
+                             "does; its reason: %s; let it finish, or set Inhibitors=ignore",
+                             name, pid, uid, reason);
 }
 
 static int ask(sd_bus *bus, sd_bus_message **ret) {

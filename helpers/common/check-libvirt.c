@@ -110,8 +110,9 @@ static int check_domain(CheckContext *c, const char *file) {
                 return r == -ENOMEM ? r : 0;
         if (r < 0)
                 return findings_add(c->findings, FINDING_LIBVIRT_UNREADABLE, file,
-                                    "cannot make out the devices of libvirt's domain '%s' from %s (%s), so they may be others "
-                                    "than those that are handed over: see whether 'virsh edit' still accepts it",
+                                    "cannot make out the devices of libvirt's domain '%s' from %s (%s), so "
+                                    "they may be others than those that are handed over: see whether 'virsh "
+                                    "edit' still accepts it",
                                     c->check->vm_name, file, strerror(-r));
 
         r = check_unused(c, file, &domain);

@@ -38,8 +38,9 @@ static int add_replaced(CheckContext *c, const char *module) {
 
         r = module_directory(&directory);
         return r < 0 ? r : findings_add(c->findings, FINDING_KERNEL_REPLACED, directory,
-                                        "the modules of the running kernel are gone (%s), as after an upgrade of the kernel: "
-                                        "%s could not be loaded when it is needed; reboot", directory, module);
+                                        "the modules of the running kernel are gone (%s), as after an "
+                                        "upgrade of the kernel: %s could not be loaded when it is needed; "
+                                        "reboot", directory, module);
 }
 
 static int check_vfio(CheckContext *c, struct kmod_ctx *kmod) {
@@ -63,13 +64,15 @@ static int check_known(CheckContext *c, struct kmod_ctx *kmod, const char *modul
         if (r < 0 || (r > 0 && !nearest))
                 return r;
         return findings_add(c->findings, FINDING_MODULE_UNKNOWN, module,
-                            "UnloadModules= names %s, and the running kernel has no such module%s%s%s: correct it in "
-                            "vfio-gpu.conf", module, nearest ? " (did you mean " : "", nearest ?: "", nearest ? "?)" : "");
+                            "UnloadModules= names %s, and the running kernel has no such module%s%s%s: "
+                            "correct it in vfio-gpu.conf", module,
+                            nearest ? " (did you mean " : "", nearest ?: "", nearest ? "?)" : "");
 }
 
 /* Adds the module and those that use it. */
 static int add_stack(const char *module, unsigned depth, char ***stack) {
-        _cleanup_free_ char *name = kernel_name(module), *path = name ? root_path("/sys/module/%s/holders", name) : NULL;
+        _cleanup_free_ char *name = kernel_name(module);
+        _cleanup_free_ char *path = name ? root_path("/sys/module/%s/holders", name) : NULL;
         _cleanup_strv_free_ char **holders = NULL;
         int r;
 
@@ -120,9 +123,9 @@ static int check_shared(CheckContext *c, const char *module) {
         joined = strv_join(others, ", ");
         return !joined ? -ENOMEM :
                 findings_add(c->findings, FINDING_MODULE_SHARED, module,
-                             "module %s has to be unloaded, and also drives %s, which would stay with the host without a "
-                             "driver: hand it over as well (Devices=), give it to another driver, or take the module out of "
-                             "UnloadModules=", module, joined);
+                             "module %s has to be unloaded, and also drives %s, which would stay with the "
+                             "host without a driver: hand it over as well (Devices=), give it to another "
+                             "driver, or take the module out of UnloadModules=", module, joined);
 }
 
 static int check_kept(CheckContext *c, char *const *stack) {
@@ -131,8 +134,9 @@ static int check_kept(CheckContext *c, char *const *stack) {
         for (const Function *f = c->functions; r >= 0 && f->address; f++)
                 if (driver_waits(f->driver) && !strv_contains(stack, f->module))
                         r = findings_add(c->findings, FINDING_MODULE_KEPT, f->address,
-                                         "%s is driven by %s, whose module has to be unloaded, for unbinding it can block in "
-                                         "the kernel for ever: set UnloadModules=auto or add %s to the list", f->address,
+                                         "%s is driven by %s, whose module has to be unloaded, for "
+                                         "unbinding it can block in the kernel for ever: set "
+                                         "UnloadModules=auto or add %s to the list", f->address,
                                          f->driver, f->module);
         return r;
 }
@@ -157,7 +161,9 @@ int check_modules(CheckContext *c) {
         _cleanup_strv_free_ char **modules = NULL, **stack = NULL;
         int r, vfio = has_vfio();
 
-        r = vfio < 0 ? vfio : functions_modules(c->functions, c->check->unload_auto, c->check->unload_modules, &modules);
+        r = vfio;
+        if (r >= 0)
+                r = functions_modules(c->functions, c->check->unload_auto, c->check->unload_modules, &modules);
         if (r >= 0 && (modules || !vfio))
                 r = check_files(c, modules, vfio);
 

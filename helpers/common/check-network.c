@@ -11,15 +11,17 @@
 static bool is_up(const char *interface) {
         _cleanup_free_ char *path = root_path("/sys/class/net/%s/operstate", interface), *state = NULL;
 
-        return path && read_text_file(path, OPERSTATE_MAX, &state) >= 0 && (streq(state, "up") || streq(state, "unknown"));
+        return path && read_text_file(path, OPERSTATE_MAX, &state) >= 0 &&
+                (streq(state, "up") || streq(state, "unknown"));
 }
 
 static int check_network(CheckContext *c, const char *address, const char *interface) {
         if (!is_up(interface))
                 return 0;
         return findings_add(c->findings, FINDING_NETWORK_UP, address,
-                            "network interface %s of %s is up: what is connected over it, an ssh login for example, is cut "
-                            "off until the VM ends; leave the function to the host if it needs it", interface,
+                            "network interface %s of %s is up: what is connected over it, an ssh login for "
+                            "example, is cut off until the VM ends; leave the function to the host if it "
+                            "needs it", interface,
                             address);
 }
 

@@ -44,8 +44,8 @@ int check_governor(CheckContext *c);
 int check_huge_pages(CheckContext *c);
 int check_devices(CheckContext *c);
 
-/* libvirt's definition of the VM and, if there is one, what is not among the parts itself: the ROM file of one of its
- * host devices, the hook, and the scripts that the hook runs. */
+/* libvirt's definition of the VM and, if there is one, what is not among the parts itself: the ROM file of
+ * one of its host devices, the hook, and the scripts that the hook runs. */
 int check_libvirt(CheckContext *c);
 int check_rom(CheckContext *c, const Domain *domain, const Hostdev *hostdev);
 int check_hook(CheckContext *c);

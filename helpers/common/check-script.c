@@ -65,9 +65,10 @@ static int add_swap(CheckContext *c, const char *path) {
         for (size_t i = 0; i < ELEMENTSOF(swaps); i++)
                 if (strstr(text, swaps[i]))
                         return findings_add(c->findings, FINDING_SCRIPT_SWAPS, printable,
-                                            "libvirt's hook runs %s, which seems to swap the GPU as well ('%s' is in "
-                                            "it): what is done twice is not undone as it was; take that out, or "
-                                            "see what 'vfio-gpuctl import --disable' makes of it", printable, swaps[i]);
+                                            "libvirt's hook runs %s, which seems to swap the GPU as well "
+                                            "('%s' is in it): what is done twice is not undone as it was; "
+                                            "take that out, or see what 'vfio-gpuctl import --disable' "
+                                            "makes of it", printable, swaps[i]);
         return 0;
 }
 
@@ -81,7 +82,8 @@ static int check_script(CheckContext *c, const char *path) {
         return r < 0 ? r : add_swap(c, path);
 }
 
-/* Of a folder and the scripts in it, or of a script in its place. Returns whether there is one of them, or -ENOMEM. */
+/* Of a folder and the scripts in it, or of a script in its place. Returns whether there is one of them, or
+ * -ENOMEM. */
 static int check_operation(CheckContext *c, const char *operation) {
         _cleanup_free_ char *path = root_path(FOLDER "%s/%s", c->check->vm_name, operation);
         _cleanup_strv_free_ char **names = NULL;

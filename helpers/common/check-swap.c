@@ -8,7 +8,8 @@
 #include "swap.h"
 #include "text.h"
 
-/* Returns 1 if the unit of the VM is neither active nor on its way to or from that, 0 if it is, or a negative errno. */
+/* Returns 1 if the unit of the VM is neither active nor on its way to or from that, 0 if it is, or a
+ * negative errno. */
 static int is_over(CheckContext *c, const char *vm, const char *type) {
         _cleanup_free_ char *unit = NULL, *state = NULL;
         int r;
@@ -35,9 +36,10 @@ static int check_own_state(CheckContext *c) {
         if (r > 0 && !c->check->starting)
                 r = is_over(c, c->check->vm, "service");
         return r <= 0 ? r : findings_add(c->findings, FINDING_STATE_LEFT, path,
-                                         "%s is left of an earlier swap of this VM, whose way back was not finished: what it "
-                                         "notes of the host counts, and is restored after this swap; 'vfio-gpuctl recover "
-                                         "\"%s\"' restores it now", path, c->check->vm);
+                                         "%s is left of an earlier swap of this VM, whose way back was not "
+                                         "finished: what it notes of the host counts, and is restored after "
+                                         "this swap; 'vfio-gpuctl recover \"%s\"' restores it now",
+                                         path, c->check->vm);
 }
 
 /* A swap on top of one that was given up would take its leftovers for the state of the host. */
@@ -57,15 +59,17 @@ static int check_owner(CheckContext *c, const char *vm) {
         r = is_over(c, vm, "target");
         if (r == 0)
                 return findings_add(c->findings, FINDING_SWAP_UNFINISHED, unit,
-                                    "the GPU is handed over to VM %s by its target alone: 'systemctl stop %s' first", vm,
+                                    "the GPU is handed over to VM %s by its target alone: 'systemctl stop "
+                                    "%s' first", vm,
                                     unit);
         return r < 0 ? r : findings_add(c->findings, FINDING_SWAP_UNFINISHED, unit,
-                                        "the GPU was handed over to VM %s and never given back, as " STATE_DIRECTORY "/%s "
-                                        "shows: run 'vfio-gpuctl recover \"%s\"' first", vm, vm, vm);
+                                        "the GPU was handed over to VM %s and never given back, as "
+                                        STATE_DIRECTORY "/%s shows: run 'vfio-gpuctl recover \"%s\"' first",
+                                        vm, vm, vm);
 }
 
-/* Of two swaps at a time the second would take for the host's own state what the first has made of it. One that gives back
- * what this one needs is waited for. */
+/* Of two swaps at a time the second would take for the host's own state what the first has made of it. One
+ * that gives back what this one needs is waited for. */
 static int check_other(CheckContext *c, const char *unit) {
         const char *entry = startswith(unit, "vfio-gpu@");
         _cleanup_free_ char *vm = NULL, *state = NULL;
@@ -83,8 +87,8 @@ static int check_other(CheckContext *c, const char *unit) {
         if (!streq(state, "activating") && (!streq(state, "deactivating") || strv_contains(c->owners, vm)))
                 return 0;
         return findings_add(c->findings, FINDING_SWAP_IN_PROGRESS, unit,
-                            "another swap is in progress, %s is %s, and each would undo the other's work: try again when it "
-                            "is done ('systemctl status %s')", unit, state, unit);
+                            "another swap is in progress, %s is %s, and each would undo the other's work: "
+                            "try again when it is done ('systemctl status %s')", unit, state, unit);
 }
 
 static int check_others(CheckContext *c) {

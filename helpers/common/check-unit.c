@@ -73,8 +73,9 @@ static int check_unit_to_stop(CheckContext *c, const char *unit) {
 
         r = manager_unit_can_start(c->manager, unit);
         return r != 0 ? r : findings_add(c->findings, FINDING_UNIT_CANNOT_RETURN, unit,
-                                         "%s runs and is stopped for the swap (StopUnits=), but cannot be started again "
-                                         "afterwards: 'systemctl cat %s' shows why (masked, RefuseManualStart=, a scope)",
+                                         "%s runs and is stopped for the swap (StopUnits=), but cannot be "
+                                         "started again afterwards: 'systemctl cat %s' shows why (masked, "
+                                         "RefuseManualStart=, a scope)",
                                          unit, unit);
 }
 
@@ -89,8 +90,9 @@ static int check_unit_to_start(CheckContext *c, const char *unit) {
 
         r = manager_unit_can_start(c->manager, unit);
         return r != 0 ? r : findings_add(c->findings, FINDING_UNIT_CANNOT_START, unit,
-                                         "%s is to be started for the swap (StartUnits=) and cannot be: 'systemctl status "
-                                         "%s' shows why (masked, RefuseManualStart=, a mistake in it)", unit, unit);
+                                         "%s is to be started for the swap (StartUnits=) and cannot be: "
+                                         "'systemctl status %s' shows why (masked, RefuseManualStart=, a "
+                                         "mistake in it)", unit, unit);
 }
 
 int check_units(CheckContext *c) {

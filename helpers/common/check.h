@@ -22,7 +22,7 @@ typedef struct Check {
         bool starting; /* the unit that makes the swap is the one that asks */
 } Check;
 
-/* Looks for everything that is known to make the swap fail or surprise, without changing anything. Without a manager only
- * files are looked at, as of a machine that is not this one. Returns 0 with what was found added to 'findings', or a
- * negative errno. */
+/* Looks for everything that is known to make the swap fail or surprise, without changing anything. Without a
+ * manager only files are looked at, as of a machine that is not this one. Returns 0 with what was found
+ * added to 'findings', or a negative errno. */
 int check_run(Manager *m, const Check *check, Findings *findings);

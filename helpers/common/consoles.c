@@ -22,8 +22,8 @@ static int read_attribute_of(const char *console, const char *attribute, char **
         return path ? read_text_file(path, 4096, ret) : -ENOMEM;
 }
 
-/* Returns 1 with the console's name and state if it draws on frame buffers: "(M) frame buffer device"; 0 if it does not, or
- * is gone. */
+/* Returns 1 with the console's name and state if it draws on frame buffers: "(M) frame buffer device"; 0 if
+ * it does not, or is gone. */
 static int read_console(const char *console, char **ret_name, bool *ret_bound) {
         _cleanup_free_ char *name = NULL, *bound = NULL;
         int r;
@@ -84,7 +84,8 @@ static int list_framebuffers(char *const *functions, char ***ret, bool *ret_othe
         return 0;
 }
 
-/* Returns whether one of the text consoles is mapped to the frame buffer; without its node that cannot be known. */
+/* Returns whether one of the text consoles is mapped to the frame buffer; without its node that cannot be
+ * known. */
 static bool has_consoles(const char *framebuffer) {
         _cleanup_free_ char *path = root_path("/dev/%s", framebuffer);
         struct fb_con2fbmap map = { .console = 1 };
@@ -130,7 +131,8 @@ static bool covers(const char *function, unsigned long long address) {
         return false;
 }
 
-/* Returns whether the frame buffer that the firmware left lies in the GPU's memory; the kernel calls it BOOTFB. */
+/* Returns whether the frame buffer that the firmware left lies in the GPU's memory; the kernel calls it
+ * BOOTFB. */
 static bool firmware_is_on(char *const *functions) {
         _cleanup_free_ char *path = root_path("/proc/iomem"), *iomem = NULL;
         _cleanup_strv_free_ char **lines = NULL;
@@ -244,8 +246,12 @@ static int switch_all(char *const *record, bool bind) {
 
         for (; record && *record; record++) {
                 const char *console = startswith(*record, "console "), *firmware = startswith(*record, "firmware ");
-                int k = console ? switch_console(console, bind) : firmware ? switch_firmware(firmware, bind) : -EBADMSG;
+                int k = -EBADMSG;
 
+                if (console)
+                        k = switch_console(console, bind);
+                else if (firmware)
+                        k = switch_firmware(firmware, bind);
                 if (k < 0)
                         r = log_error_errno(k, "cannot %s %s: %m", bind ? "give back" : "unbind", *record);
                 if (k < 0 && !bind)

@@ -8,8 +8,8 @@
 /* The record of what was unbound: "console NAME", since numbers change, and "firmware DRIVER DEVICE". */
 #define RECORD_CONSOLES "consoles"
 
-/* Notes those that are on one of the functions, and unbinds them; 'state' is the directory of the VM's records. Returns 0 or a
- * negative errno after it logged why. */
+/* Notes those that are on one of the functions, and unbinds them; 'state' is the directory of the VM's
+ * records. Returns 0 or a negative errno after it logged why. */
 int consoles_unbind(char *const *functions, const char *vm, int state);
 
 /* Binds again what is on record, and removes that. Returns 0 or a negative errno after it logged why. */

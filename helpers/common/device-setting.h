@@ -3,8 +3,8 @@
 
 #include "settings.h"
 
-/* What the [Device] sections want of the functions that are handed over, as programs are told it. Each adds to a list,
- * and returns 0 or -ENOMEM. */
+/* What the [Device] sections want of the functions that are handed over, as programs are told it. Each adds
+ * to a list, and returns 0 or -ENOMEM. */
 
 /* Attributes that are set before vfio-pci has the function: "0000:01:00.0/reset_method=flr bus". */
 int device_attributes(const Config *config, char *const *functions, char ***ret);

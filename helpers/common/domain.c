@@ -53,8 +53,8 @@ static int attribute_is(const XmlElement *element, const char *name, const char 
         return r > 0 ? streq(value, expected) : r;
 }
 
-/* Reads an attribute as libvirt does: hexadecimal with 0x before it, else decimal. Returns 1, 0 if there is none, or
- * a negative errno. */
+/* Reads an attribute as libvirt does: hexadecimal with 0x before it, else decimal. Returns 1, 0 if there is
+ * none, or a negative errno. */
 static int get_number(const XmlElement *element, const char *name, unsigned long max, unsigned long *ret) {
         _cleanup_free_ char *value = NULL;
         unsigned long number;

@@ -27,8 +27,8 @@ typedef struct Domain {
         unsigned long n_controllers; /* of PCI buses; the numbers of these are below that */
 } Domain;
 
-/* Reads a domain's XML as libvirt writes it to its files, that of a running one included. Returns 0 with a domain
- * that ends with domain_done(), -EBADMSG for what is no such XML, or -ENOMEM. */
+/* Reads a domain's XML as libvirt writes it to its files, that of a running one included. Returns 0 with a
+ * domain that ends with domain_done(), -EBADMSG for what is no such XML, or -ENOMEM. */
 int domain_parse(const char *xml, Domain *ret);
 
 /* The same of a file. Returns also -EFBIG for more than 1 MiB, or what open() and read() give. */

@@ -33,8 +33,8 @@ void functions_drop_gone(Function *functions) {
                         continue;
                 }
                 (void) log_full(LOG_WARNING, 0, &(LogSubject) { .function = f->address },
-                                "%s is gone from the bus, there is nothing to give back; 'echo 1 >/sys/bus/pci/rescan' looks "
-                                "for it again", f->address);
+                                "%s is gone from the bus, there is nothing to give back; 'echo 1 "
+                                ">/sys/bus/pci/rescan' looks for it again", f->address);
                 function_done(f);
         }
         *kept = (Function) {};

@@ -19,11 +19,12 @@ void functions_free(Function *functions);
 DEFINE_CLEANUP(Function *, functions_free)
 #define _cleanup_functions_free_ _cleanup_(functions_freep)
 
-/* Looks at one function as it is now. Returns 0 or a negative errno, after which what is there is to be freed as well. */
+/* Looks at one function as it is now. Returns 0 or a negative errno, after which what is there is to be
+ * freed as well. */
 int function_read(const char *address, Function *ret);
 
-/* Takes those that are on the bus no more out of the array, with a warning for each. One that appears again is a new function:
- * without an override, and its driver finds it. */
+/* Takes those that are on the bus no more out of the array, with a warning for each. One that appears again
+ * is a new function: without an override, and its driver finds it. */
 void functions_drop_gone(Function *functions);
 
 /* Looks at the functions as they are now. Returns 0 with an array, or a negative errno after it logged why. */
@@ -32,8 +33,8 @@ int functions_read(char *const *addresses, Function **ret);
 /* Lists the addresses. Returns 0 or -ENOMEM. */
 int functions_addresses(const Function *functions, char ***ret);
 
-/* Lists the modules to unload: those that are listed and, with 'automatic', NVIDIA's that drive one of the functions. Returns
- * 0 or -ENOMEM. */
+/* Lists the modules to unload: those that are listed and, with 'automatic', NVIDIA's that drive one of the
+ * functions. Returns 0 or -ENOMEM. */
 int functions_modules(const Function *functions, bool automatic, char *const *listed, char ***ret);
 
 /* Keeps the functions in the record of a swap. Returns 0 or a negative errno. */
@@ -42,25 +43,28 @@ int functions_save(int state, const Function *functions);
 /* Forgets them. Returns 0 or a negative errno. */
 int functions_forget(int state);
 
-/* Reads them back. Returns 0, -ENOENT where there is no record, -EBADMSG where it cannot be read, or another errno. */
+/* Reads them back. Returns 0, -ENOENT where there is no record, -EBADMSG where it cannot be read, or another
+ * errno. */
 int functions_load(int state, Function **ret);
 
-/* Lists the VMs (their escaped names) that were handed one of the functions and have not given it back. Returns 0 or a
- * negative errno. */
+/* Lists the VMs (their escaped names) that were handed one of the functions and have not given it back.
+ * Returns 0 or a negative errno. */
 int functions_owners(char *const *addresses, char ***ret);
 
-/* Returns whether the driver waits in the kernel for its users, without limit, when a function is unbound from it or removed
- * from the bus. Unloading its module fails instead. */
+/* Returns whether the driver waits in the kernel for its users, without limit, when a function is unbound
+ * from it or removed from the bus. Unloading its module fails instead. */
 bool driver_waits(const char *driver);
 
-/* Takes the function from its driver, whatever that is. Returns 0 also where none is bound, or a negative errno. */
+/* Takes the function from its driver, whatever that is. Returns 0 also where none is bound, or a negative
+ * errno. */
 int function_unbind(const char *address);
 
 /* Sets driver_override; "" clears it. Returns 0 or a negative errno. */
 int function_set_override(const char *address, const char *driver);
 
-/* Makes the kernel bind the function to 'driver' and to no other, and looks whether it did. Leaves driver_override at
- * that driver. Returns 0, -ENXIO where the driver did not take it, or another negative errno. */
+/* Makes the kernel bind the function to 'driver' and to no other, and looks whether it did. Leaves
+ * driver_override at that driver. Returns 0, -ENXIO where the driver did not take it, or another negative
+ * errno. */
 int function_bind(const char *address, const char *driver);
 
 /* Returns 1 if the function is driven by 'driver', 0 if not, or a negative errno. */

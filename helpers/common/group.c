@@ -63,13 +63,16 @@ int group_problem(const char *address, char *const *handed_over, char **ret) {
                 return r;
 
         joined = strv_join(found, ", ");
-        return !joined || asprintf(ret, "%s shares IOMMU group %s with %s, which the host uses, and a VM gets all of a group "
-                                   "or nothing: add what is missing to Devices=, take it from its driver, or put the card "
-                                   "into another slot", address, group, joined) < 0 ? -ENOMEM : 0;
+        return !joined || asprintf(ret,
+                                   "%s shares IOMMU group %s with %s, which the host uses, and a VM gets "
+                                   "all of a group or nothing: add what is missing to Devices=, take it "
+                                   "from its driver, or put the card into another slot",
+                                   address, group, joined) < 0 ? -ENOMEM : 0;
 }
 
-/* Whoever has the group, or a device of it, keeps it from being opened a second time: vfio_group_fops_open(). Unlike the
- * list of a process's open files, that holds until its last file is released. */
+/* Whoever has the group, or a device of it, keeps it from being opened a second time:
+ * vfio_group_fops_open(). Unlike the list of a process's open files, that holds until its last file is
+ * released. */
 int group_is_open(const char *address) {
         _cleanup_free_ char *group = NULL, *node = NULL;
         _cleanup_close_ int fd = -1;

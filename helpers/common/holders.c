@@ -34,8 +34,9 @@ void holders_free(Holder *holders, size_t n) {
         free(holders);
 }
 
-/* "DEVNAME=dri/card0" in a uevent file is the node's name below /dev. Input devices (a jack of the sound card, a keyboard on a USB
- * controller) can go at any time, and logind has keyboards open for their power key: they hold nothing. */
+/* "DEVNAME=dri/card0" in a uevent file is the node's name below /dev. Input devices (a jack of the sound
+ * card, a keyboard on a USB controller) can go at any time, and logind has keyboards open for their power
+ * key: they hold nothing. */
 static int add_node(const char *directory, char ***nodes) {
         _cleanup_free_ char *path = NULL, *text = NULL;
         _cleanup_strv_free_ char **lines = NULL;
@@ -171,8 +172,8 @@ static void nodes_done(Nodes *nodes) {
         free(nodes->numbers);
 }
 
-/* Returns the node that a link of /proc with this name leads to, or NULL. A number is read only of what may be a device, since
- * the server that a file is on may not answer. */
+/* Returns the node that a link of /proc with this name leads to, or NULL. A number is read only of what may
+ * be a device, since the server that a file is on may not answer. */
 static const char *match_node(const Nodes *nodes, const char *name, int directory, const char *link) {
         struct stat st;
 
@@ -264,7 +265,8 @@ static int describe_process(pid_t pid, const char *node, Holder *ret) {
         return owner_find(pid, &ret->owner) >= 0 && ret->name && ret->node ? 0 : -ENOMEM;
 }
 
-/* A process that PID 1 has forked has all that it has open until it runs a program of its own, which a getty may wait for. */
+/* A process that PID 1 has forked has all that it has open until it runs a program of its own, which a getty
+ * may wait for. */
 static bool runs_init(pid_t pid) {
         char path[sizeof("/proc//exe") + 3 * sizeof(pid_t)];
         struct stat st, init;

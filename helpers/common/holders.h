@@ -17,29 +17,32 @@ typedef struct Holder {
 /* Frees an array of n entries. */
 void holders_free(Holder *holders, size_t n);
 
-/* Adds the device nodes ("/dev/…") of everything that hangs on the functions: DRM, frame buffer, sound, I2C, and those of
- * NVIDIA's driver and of amdgpu. Returns 0 or -ENOMEM. */
+/* Adds the device nodes ("/dev/…") of everything that hangs on the functions: DRM, frame buffer, sound, I2C,
+ * and those of NVIDIA's driver and of amdgpu. Returns 0 or -ENOMEM. */
 int nodes_of_functions(char *const *functions, char ***nodes);
 
-/* Adds the nodes through which a VM holds the functions: the IOMMU groups' and the VFIO devices'. Returns 0 or a negative
- * errno. */
+/* Adds the nodes through which a VM holds the functions: the IOMMU groups' and the VFIO devices'. Returns 0
+ * or a negative errno. */
 int nodes_of_vfio(char *const *functions, char ***nodes);
 
-/* Looks which processes have one of the nodes open or mapped, by whatever name they know it. PID 1 and logind do not count on
- * /dev/dri/card*, which they keep for the sessions and which no driver minds. Returns 0 or a negative errno. */
+/* Looks which processes have one of the nodes open or mapped, by whatever name they know it. PID 1 and
+ * logind do not count on /dev/dri/card*, which they keep for the sessions and which no driver minds. Returns
+ * 0 or a negative errno. */
 int holders_find(char *const *names, Holder **ret, size_t *ret_n);
 
-/* Returns "Xorg (pid 812, lightdm.service of root) on /dev/dri/card0, …" with what owner_describe() says, to be freed, or NULL
- * without memory. */
+/* Returns "Xorg (pid 812, lightdm.service of root) on /dev/dri/card0, …" with what owner_describe() says, to
+ * be freed, or NULL without memory. */
 char *holders_describe(const Holder *holders, size_t n);
 
-/* Describes who has the functions open through VFIO, as a VM does. Returns 1 with a string to be freed, 0 if nobody has, or
- * a negative errno. */
+/* Describes who has the functions open through VFIO, as a VM does. Returns 1 with a string to be freed, 0 if
+ * nobody has, or a negative errno. */
 int vfio_holders_describe(char *const *functions, char **ret);
 
-/* Sends a signal to each of them that still has its node open, and says so. A VM, which has a VFIO node open, gets none. */
+/* Sends a signal to each of them that still has its node open, and says so. A VM, which has a VFIO node
+ * open, gets none. */
 void holders_signal(const Holder *holders, size_t n, int sig);
 
-/* Waits until a holder ends or closes one of the nodes, 'timeout_msec' at most (-1: for ever). Both can be missed in the
- * moment between looking and waiting, so callers look again after a while whatever comes. Returns 0 or an errno. */
+/* Waits until a holder ends or closes one of the nodes, 'timeout_msec' at most (-1: for ever). Both can be
+ * missed in the moment between looking and waiting, so callers look again after a while whatever comes.
+ * Returns 0 or an errno. */
 int holders_wait(char *const *nodes, const Holder *holders, size_t n, int timeout_msec);

@@ -12,12 +12,12 @@ typedef struct HugePool {
         unsigned long unclaimed;  /* those that nobody has, or has been promised */
 } HugePool;
 
-/* Looks at the pool of pages of 'kb' KiB. Returns 0, -ENOENT where the kernel has no such pages, or another negative
- * errno. */
+/* Looks at the pool of pages of 'kb' KiB. Returns 0, -ENOENT where the kernel has no such pages, or another
+ * negative errno. */
 int huge_pool_read(unsigned long kb, HugePool *ret);
 
-/* Has the kernel make the number of persistent pages that, or as near to it as it gets. Those that are in use and too
- * many go when they are not used any more. Returns 0 or a negative errno. */
+/* Has the kernel make the number of persistent pages that, or as near to it as it gets. Those that are in
+ * use and too many go when they are not used any more. Returns 0 or a negative errno. */
 int huge_pool_resize(unsigned long kb, unsigned long persistent);
 
 /* Returns how many pages have to be added for 'count' to be unclaimed. */

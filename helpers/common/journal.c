@@ -14,8 +14,8 @@
 
 static const char *journal_vm;
 
-/* Journald adds the unit's LogExtraFields= by the sender's cgroup, which it may look up too late for a program that fails
- * and exits at once: so the VM's name is sent along. */
+/* Journald adds the unit's LogExtraFields= by the sender's cgroup, which it may look up too late for a
+ * program that fails and exits at once: so the VM's name is sent along. */
 static int make_fields(int level, int error, const LogSubject *subject, const char *text, char ***ret) {
         const char *values[][2] = {
                 { "VFIO_GPU_VM", journal_vm },

@@ -3,8 +3,8 @@
 
 #include "macros.h"
 
-/* Writes one JSON document as it goes. Begin with { .f = stream }; "key" is NULL for the elements of a list and for the
- * outermost value. Errors are the stream's: check ferror() in the end. */
+/* Writes one JSON document as it goes. Begin with { .f = stream }; "key" is NULL for the elements of a list
+ * and for the outermost value. Errors are the stream's: check ferror() in the end. */
 typedef struct Json {
         FILE *f;
         bool continues; /* a value stands before the next one */

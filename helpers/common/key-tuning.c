@@ -50,7 +50,8 @@ int parse_inhibit(_unused_ const KeyInfo *info, const char *text, Value *value, 
         return r;
 }
 
-/* A list of one, of which each further assignment takes the place: which ones there are, only the machine knows. */
+/* A list of one, of which each further assignment takes the place: which ones there are, only the machine
+ * knows. */
 int parse_governor(_unused_ const KeyInfo *info, const char *text, Value *value, char **ret_problem) {
         if (text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_")] || strlen(text) >= GOVERNOR_NAME_MAX)
                 return refusal(ret_problem,

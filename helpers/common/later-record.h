@@ -5,9 +5,9 @@
 
 #include "macros.h"
 
-/* Two VMs can have the same thing set at a time. What was before the first one is on record with that, and what the
- * first one set is on record with the second as what was before. If the first one ends first, its record is to be the
- * second one's, and nothing is to be set. */
+/* Two VMs can have the same thing set at a time. What was before the first one is on record with that, and
+ * what the first one set is on record with the second as what was before. If the first one ends first, its
+ * record is to be the second one's, and nothing is to be set. */
 typedef struct LaterRecord {
         char *vm;       /* as in the names of units */
         char **lines;
@@ -18,8 +18,8 @@ typedef struct LaterRecord {
 void later_record_done(LaterRecord *later);
 #define _cleanup_later_record_ _cleanup_(later_record_done)
 
-/* Finds the record of that name of the VM that was the next to set what 'key' names, the first word of a line. Returns
- * 1, 0 if there is none, or a negative errno. */
+/* Finds the record of that name of the VM that was the next to set what 'key' names, the first word of a
+ * line. Returns 1, 0 if there is none, or a negative errno. */
 int later_record_find(const char *vm, const char *record, const char *key, LaterRecord *ret);
 
 /* Puts a line in the place of the one that was found. Returns 0 or a negative errno. */

@@ -3,6 +3,7 @@
 
 #include "macros.h"
 
-/* Looks for a domain that libvirt runs, or that has ended and is not yet cleaned up after, and that has one of the
- * functions. Returns 1 with the file that stands for that as long as it exists, 0 if there is none, or a negative errno. */
+/* Looks for a domain that libvirt runs, or that has ended and is not yet cleaned up after, and that has one
+ * of the functions. Returns 1 with the file that stands for that as long as it exists, 0 if there is none,
+ * or a negative errno. */
 int libvirt_find_domain(char *const *functions, char **ret_file);

@@ -8,6 +8,6 @@
 /* Returns whether a module can be called that. */
 bool module_name_is_valid(const char *s);
 
-/* Returns whether the module is one that serves several devices: unloading it would take the sound or the screens of others
- * away. */
+/* Returns whether the module is one that serves several devices: unloading it would take the sound or the
+ * screens of others away. */
 bool module_is_shared(const char *name);

@@ -85,21 +85,26 @@ static int note_modules(Unloading *u, char *const *modules) {
 }
 
 static int refuse(const Task *task, const char *module, const Holder *holders, size_t n) {
-        LogSubject subject = { .id = MESSAGE_MODULE_BUSY, .module = module, .unit = n > 0 ? holders[0].owner.unit : NULL };
+        LogSubject subject = { .id = MESSAGE_MODULE_BUSY,
+                               .module = module,
+                               .unit = n > 0 ? holders[0].owner.unit : NULL };
         _cleanup_free_ char *who = holders_describe(holders, n);
 
         /* systemd's own do not count as holders. */
         if (n == 0)
                 return log_full(LOG_ERR, EBUSY, &subject,
-                                "cannot unload %s: in use after %u s by the kernel itself, for no process but systemd's has "
-                                "its devices open; 'lsmod' may show by what, a reboot frees it", module,
+                                "cannot unload %s: in use after %u s by the kernel itself, for no process "
+                                "but systemd's has its devices open; 'lsmod' may show by what, a reboot "
+                                "frees it", module,
                                 task->holders_timeout);
-        return log_full(LOG_ERR, EBUSY, &subject, "cannot unload %s: in use after %u s by %s; stop it or name its unit in "
+        return log_full(LOG_ERR, EBUSY, &subject,
+                        "cannot unload %s: in use after %u s by %s; stop it or name its unit in "
                         "StopUnits=%s", module, task->holders_timeout, who ?: "?",
                         task->holders == HOLDERS_POLICY_REFUSE ? ", or set Holders=terminate" : "");
 }
 
-/* Waits until the use count of the module may have fallen. Returns 0, or a negative errno after it logged who uses it still. */
+/* Waits until the use count of the module may have fallen. Returns 0, or a negative errno after it logged
+ * who uses it still. */
 static int wait_for_users(Unloading *u, const char *module) {
         _cleanup_strv_free_ char **nodes = NULL;
         int left = clock_left(u->deadline), r = 0;
@@ -165,8 +170,8 @@ static int list_stack(const Unloading *u, const char *module, char ***ret) {
                                 module) : 0;
 }
 
-/* Unloads the first of a stack. Returns 0 also where it is still in use and may be tried again, or a negative errno after it
- * logged why. */
+/* Unloads the first of a stack. Returns 0 also where it is still in use and may be tried again, or a
+ * negative errno after it logged why. */
 static int unload_first(Unloading *u, const char *module) {
         int r = module_unload(u->kmod, module);
 

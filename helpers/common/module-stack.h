@@ -4,16 +4,17 @@
 #include "function.h"
 #include "step.h"
 
-/* The modules that drive the GPU, where they are unloaded for a swap: all that use one before it, none of them by force, and
- * none to come back before the GPU does. */
+/* The modules that drive the GPU, where they are unloaded for a swap: all that use one before it, none of
+ * them by force, and none to come back before the GPU does. */
 
 /* What is written in the record 'modules' of a swap: each module that was unloaded, in that order. */
 #define RECORD_MODULES "modules"
 
-/* Unloads what the task names, or with "auto" the NVIDIA driver of the functions. What is in use is waited for, and its users
- * are dealt with as the task says. Returns 0, or a negative errno after it logged why. */
+/* Unloads what the task names, or with "auto" the NVIDIA driver of the functions. What is in use is waited
+ * for, and its users are dealt with as the task says. Returns 0, or a negative errno after it logged why. */
 int stack_unload(const Task *task, const Function *functions, int state);
 
-/* Allows them to be loaded and loads those that the record names, in the reverse order and as modprobe.d tells. One that
- * cannot be loaded does not keep the others away. Returns 0, or a negative errno after it logged why. */
+/* Allows them to be loaded and loads those that the record names, in the reverse order and as modprobe.d
+ * tells. One that cannot be loaded does not keep the others away. Returns 0, or a negative errno after it
+ * logged why. */
 int stack_load(const char *vm, int state);

@@ -171,7 +171,9 @@ static int stack_add(struct kmod_module *module, unsigned depth, char ***stack) 
                         return r;
         }
 
-        return strv_contains(*stack, kmod_module_get_name(module)) ? 0 : strv_extend(stack, kmod_module_get_name(module));
+        if (strv_contains(*stack, kmod_module_get_name(module)))
+                return 0;
+        return strv_extend(stack, kmod_module_get_name(module));
 }
 
 int module_stack(struct kmod_ctx *kmod, const char *name, char ***stack) {
@@ -209,7 +211,8 @@ int module_followers(struct kmod_ctx *kmod, const char *name, char ***followers)
                 const char *other = kmod_module_get_name(follower);
 
                 if (r >= 0 && kmod_module_get_initstate(follower) == KMOD_MODULE_LIVE &&
-                    kmod_module_get_refcnt(follower) == 0 && !module_is_shared(other) && !strv_contains(*followers, other))
+                    kmod_module_get_refcnt(follower) == 0 && !module_is_shared(other) &&
+                    !strv_contains(*followers, other))
                         r = strv_extend(followers, other);
         }
         return r < 0 ? r : 0;

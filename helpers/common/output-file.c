@@ -21,15 +21,18 @@ static int check_stdout(const struct stat *input) {
         struct stat st;
 
         if (isatty(STDOUT_FILENO))
-                return log_error_errno(EINVAL, "standard output is a terminal, which can do nothing with a ROM: name a file, or "
-                                       "redirect it.");
+                return log_error_errno(EINVAL,
+                                       "standard output is a terminal, which can do nothing with a ROM: "
+                                       "name a file, or redirect it.");
         if (input && fstat(STDOUT_FILENO, &st) >= 0 && is_same_file(&st, input))
                 return log_error_errno(EINVAL, "standard output is the file that is read: choose another one.");
         return 0;
 }
 
 static int log_exists(const char *path) {
-        return log_error_errno(EEXIST, "%s exists already: choose another name, or have it replaced with --force.", path);
+        return log_error_errno(EEXIST,
+                               "%s exists already: choose another name, or have it replaced with --force.",
+                               path);
 }
 
 int output_check(const char *path, bool replace, const struct stat *input) {
@@ -65,7 +68,9 @@ static char *temporary_path(const char *path) {
         const char *slash = strrchr(path, '/');
         char *temporary;
 
-        return asprintf(&temporary, "%.*s" TEMPORARY, slash ? (int) (slash - path) + 1 : 0, path) < 0 ? NULL : temporary;
+        if (asprintf(&temporary, "%.*s" TEMPORARY, slash ? (int) (slash - path) + 1 : 0, path) < 0)
+                return NULL;
+        return temporary;
 }
 
 /* Not every file system can do it at once. */
@@ -80,7 +85,8 @@ int rename_to_new(const char *from, const char *to) {
         return 0;
 }
 
-static int write_and_rename(int fd, const char *temporary, const char *path, bool replace, const void *data, size_t size) {
+static int write_and_rename(int fd, const char *temporary, const char *path, bool replace, const void *data,
+                            size_t size) {
         int r;
 
         r = write_all(fd, data, size);

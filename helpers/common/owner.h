@@ -15,13 +15,13 @@ typedef struct Owner {
         uid_t uid;
 } Owner;
 
-/* Finds the owner of a process, as far as it can be known: the process may end in this moment. Returns 0 or -ENOMEM; what is
- * filled in is to be freed with owner_done() in both cases. */
+/* Finds the owner of a process, as far as it can be known: the process may end in this moment. Returns 0 or
+ * -ENOMEM; what is filled in is to be freed with owner_done() in both cases. */
 int owner_find(pid_t pid, Owner *ret);
 void owner_done(Owner *owner);
 
-/* Returns "session 3 of anna on seat0", "user unit pipewire.service of anna" or "lightdm.service of root", to be freed, or NULL
- * without memory. */
+/* Returns "session 3 of anna on seat0", "user unit pipewire.service of anna" or "lightdm.service of root",
+ * to be freed, or NULL without memory. */
 char *owner_describe(const Owner *owner);
 
 /* Returns the name of a user, or the number where there is no name, to be freed, or NULL without memory. */

@@ -14,7 +14,8 @@ static const char *parse_hex(const char *s, int least, int most, unsigned *ret) 
         int n = 0;
 
         for (; n < most && isxdigit((unsigned char) s[n]); n++)
-                value = value << 4 | (unsigned) (isdigit((unsigned char) s[n]) ? s[n] - '0' : (s[n] | 0x20) - 'a' + 10);
+                value = value << 4 |
+                        (unsigned) (isdigit((unsigned char) s[n]) ? s[n] - '0' : (s[n] | 0x20) - 'a' + 10);
 
         *ret = value;
         return n >= least ? s + n : NULL;

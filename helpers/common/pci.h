@@ -5,14 +5,15 @@
 
 /* PCI functions by their address as the kernel writes it: "0000:01:00.0". */
 
-/* Brings an address into the kernel's form; "01:00.0" is taken to be in domain 0000. Returns 0 with a string to be
- * freed, -EINVAL for anything that is no address, or -ENOMEM. */
+/* Brings an address into the kernel's form; "01:00.0" is taken to be in domain 0000. Returns 0 with a string
+ * to be freed, -EINVAL for anything that is no address, or -ENOMEM. */
 int pci_address_parse(const char *s, char **ret);
 
 /* Returns whether two addresses in the kernel's form differ in the function number alone. */
 bool pci_same_slot(const char *a, const char *b);
 
-/* Lists the functions in a directory of sysfs; what is no address is passed over. Returns 0 or a negative errno. */
+/* Lists the functions in a directory of sysfs; what is no address is passed over. Returns 0 or a negative
+ * errno. */
 int pci_list(const char *path, char ***ret);
 
 /* Returns the path of an attribute (or of the function itself for ""), to be freed, or NULL without memory. */
@@ -33,15 +34,15 @@ int pci_read_number(const char *address, const char *attribute, unsigned long *r
 /* Writes an attribute. Returns 0 or a negative errno. */
 int pci_write(const char *address, const char *attribute, const char *value);
 
-/* Reads the name that a link ("driver", "iommu_group") points at. Returns 1 with a string to be freed, 0 with NULL if
- * there is no such link, or a negative errno (-ENODEV where the function is not on the bus). */
+/* Reads the name that a link ("driver", "iommu_group") points at. Returns 1 with a string to be freed, 0
+ * with NULL if there is no such link, or a negative errno (-ENODEV where the function is not on the bus). */
 int pci_read_link(const char *address, const char *link, char **ret);
 
-/* Follows a link of /sys/class. Returns 1 if the device there hangs on the function, itself or on a child of it as a
- * virtio GPU's does; 0 if not, or if there is no such link; or -ENOMEM. */
+/* Follows a link of /sys/class. Returns 1 if the device there hangs on the function, itself or on a child of
+ * it as a virtio GPU's does; 0 if not, or if there is no such link; or -ENOMEM. */
 int pci_carries(const char *address, const char *link);
-/* Lists the devices of a class ("block", "net") that hang on the function, whatever is between. Returns 0 or a negative
- * errno. */
+/* Lists the devices of a class ("block", "net") that hang on the function, whatever is between. Returns 0 or
+ * a negative errno. */
 int pci_class_devices(const char *address, const char *class, char ***ret);
 
 /* Reads driver_override, "" where there is none. Returns 0 with a string to be freed, or a negative errno. */

@@ -39,7 +39,8 @@ static int find_generated(const char *vm, char ***copies) {
         return r;
 }
 
-/* Templates go away with the package. The drop-in that completes the first is not needed to stop what it started. */
+/* Templates go away with the package. The drop-in that completes the first is not needed to stop what it
+ * started. */
 static int find_templates(Manager *m, const char *vm, char ***copies) {
         int r = 0;
 
@@ -116,8 +117,9 @@ int pin_units(Manager *m, const char *vm, int state) {
         r = programs_keep(vm);
         own_programs = r >= 0;
         if (r < 0)
-                (void) log_warning_errno(r, "cannot copy the programs to " STATE_DIRECTORY "/%s: %m; the package must not "
-                                         "be upgraded or removed during this swap", vm);
+                (void) log_warning_errno(r,
+                                         "cannot copy the programs to " STATE_DIRECTORY "/%s: %m; the package "
+                                         "must not be upgraded or removed during this swap", vm);
 
         for (size_t i = 0; copies && copies[i]; i += 2) {
                 r = copy_unit(vm, copies[i], copies[i + 1], own_programs);
@@ -152,7 +154,8 @@ static bool is_loaded_from_copy(Manager *m, const char *vm) {
         STRV_FOREACH(unit, units) {
                 _cleanup_free_ char *path = NULL;
 
-                if (manager_unit_string(m, *unit, "Unit", "FragmentPath", &path) >= 0 && startswith(path, PINNED_DIRECTORY "/"))
+                if (manager_unit_string(m, *unit, "Unit", "FragmentPath", &path) >= 0 &&
+                    startswith(path, PINNED_DIRECTORY "/"))
                         return true;
         }
         return false;

@@ -114,10 +114,11 @@ static const struct {
         const char *capabilities, *calls;
         int (*options)(const Config *config, const Vm *vm, Step *step);
 } step_table[] = {
-        /* To find who has the GPU open, in /proc/PID/map_files too, and to end them; to unmount the copies of the programs, if
-         * nobody else does. */
+        /* To find who has the GPU open, in /proc/PID/map_files too, and to end them; to unmount the copies
+         * of the programs, if nobody else does. */
         { "desktop", "the desktop lets go of it", 0, true, true,
-          "CAP_DAC_READ_SEARCH CAP_KILL CAP_SYS_ADMIN CAP_SYS_PTRACE", "@system-service @mount", desktop_options },
+          "CAP_DAC_READ_SEARCH CAP_KILL CAP_SYS_ADMIN CAP_SYS_PTRACE", "@system-service @mount",
+          desktop_options },
         { "modules", "vfio-pci is loaded", 0, false, false, NULL, NULL, NULL },
         { "bind", "vfio-pci takes it from consoles and drivers", 1, true, true, NULL, NULL, bind_options },
 };

@@ -62,8 +62,8 @@ static int copy_all(int directory) {
         return r;
 }
 
-/* The service manager runs nothing with a backslash in its path, and no name of a VM has a plus sign in a unit's name. The
- * dot keeps it from being taken for the records of a VM. */
+/* The service manager runs nothing with a backslash in its path, and no name of a VM has a plus sign in a
+ * unit's name. The dot keeps it from being taken for the records of a VM. */
 static char *directory_name(const char *vm) {
         _cleanup_free_ char *plain = text_replace(vm, "\\", "+");
         char *name;

@@ -3,8 +3,9 @@
 
 #include "state.h"
 
-/* Copies of this package's programs beside the state directory of a swap: what undoes it is what made it, also after an
- * upgrade or without the package. They lie in a file system of their own, since /run may forbid to execute anything. */
+/* Copies of this package's programs beside the state directory of a swap: what undoes it is what made it,
+ * also after an upgrade or without the package. They lie in a file system of their own, since /run may
+ * forbid to execute anything. */
 
 /* Makes the copies, replacing older ones. Returns 0 or a negative errno. */
 int programs_keep(const char *vm);
@@ -12,8 +13,8 @@ int programs_keep(const char *vm);
 /* Removes them; that there are none is fine. Returns 0 or a negative errno. */
 int programs_remove(const char *vm);
 
-/* Returns the directory of the VM's copies, with a slash behind it and without the root's prefix, to be freed, or NULL without
- * memory. */
+/* Returns the directory of the VM's copies, with a slash behind it and without the root's prefix, to be
+ * freed, or NULL without memory. */
 char *programs_directory(const char *vm);
 
 /* Returns the path of the VM's copy of a program ("vfio-gpu-bind"), to be freed, or NULL without memory. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Records of units in the state directory of a swap, one name a line: those that ran and were stopped, and those that did
- * not run and were started. */
+/* Records of units in the state directory of a swap, one name a line: those that ran and were stopped, and
+ * those that did not run and were started. */
 #define RECORD_STOPPED "stopped"
 #define RECORD_STARTED "started"
 

@@ -11,14 +11,16 @@
 #include "signals.h"
 #include "strv.h"
 
-/* Where the firmware of a PC without UEFI puts a copy of the boot GPU's ROM, and what the kernel takes for that ROM then. */
+/* Where the firmware of a PC without UEFI puts a copy of the boot GPU's ROM, and what the kernel takes for
+ * that ROM then. */
 #define SHADOW_BEGIN 0xc0000
 #define SHADOW_END 0xe0000
 
 /* The line of "resource" that is about the ROM. */
 #define RESOURCE_ROM 6
 
-#define ANOTHER_WAY "use a dump by nvflash or GPU-Z, or of another machine with the same card, and 'vfio-gpuctl rom patch'"
+#define ANOTHER_WAY "use a dump by nvflash or GPU-Z, or of another machine with the same card, and " \
+        "'vfio-gpuctl rom patch'"
 
 typedef struct Card {
         const char *address;
@@ -40,21 +42,24 @@ static bool is_shadowed(const char *address) {
         _cleanup_free_ char *text = NULL;
         unsigned long long begin;
 
-        if (pci_read(address, "resource", &text) < 0 || strv_split(text, "\n", &lines) < 0 || strv_length(lines) <= RESOURCE_ROM)
+        if (pci_read(address, "resource", &text) < 0 || strv_split(text, "\n", &lines) < 0 ||
+            strv_length(lines) <= RESOURCE_ROM)
                 return false;
         begin = strtoull(lines[RESOURCE_ROM], NULL, 16);
         return begin >= SHADOW_BEGIN && begin < SHADOW_END;
 }
 
-/* A card may have one address decoder for its ROM and its memory: while one of them is shown, the other is not. */
+/* A card may have one address decoder for its ROM and its memory: while one of them is shown, the other is
+ * not. */
 static int check_unused(const char *address) {
         _cleanup_free_ char *who = NULL;
 
         if (group_is_open(address) <= 0)
                 return 0;
         (void) vfio_holders_describe(STRV_MAKE(address), &who);
-        return log_error_errno(EBUSY, "a VM has %s (%s), and reading its ROM could take its memory away from that: end the VM "
-                               "first.", address, who ?: "no process is seen to");
+        return log_error_errno(EBUSY,
+                               "a VM has %s (%s), and reading its ROM could take its memory away from that: "
+                               "end the VM first.", address, who ?: "no process is seen to");
 }
 
 static int check(const char *address) {
@@ -69,12 +74,15 @@ static int check(const char *address) {
         if (class >= 0 && !pci_class_is_display(class))
                 return log_error_errno(EINVAL, "%s is no graphics card.", address);
         if (!path_exists(rom))
-                return log_error_errno(ENOENT, "%s has no ROM of its own: that of a GPU in a laptop or processor is part "
-                                       "of the machine's firmware.", address);
+                return log_error_errno(ENOENT,
+                                       "%s has no ROM of its own: that of a GPU in a laptop or processor is "
+                                       "part of the machine's firmware.", address);
         if (is_shadowed(address))
-                return log_error_errno(EBUSY, "%s is the GPU that this machine was booted with: in the place of its ROM "
-                                       "the kernel shows what the firmware has left of that in memory. Boot with another "
-                                       "GPU as the first one, or " ANOTHER_WAY ".", address);
+                return log_error_errno(EBUSY,
+                                       "%s is the GPU that this machine was booted with: in the place of "
+                                       "its ROM the kernel shows what the firmware has left of that in "
+                                       "memory. Boot with another GPU as the first one, or " ANOTHER_WAY ".",
+                                       address);
         return check_unused(address);
 }
 
@@ -119,7 +127,8 @@ static int enable(Card *card) {
         return r;
 }
 
-/* To the kernel, "0" and a newline at the very beginning mean to show it no longer; anything else anywhere, to show it. */
+/* To the kernel, "0" and a newline at the very beginning mean to show it no longer; anything else anywhere,
+ * to show it. */
 static int show_rom(Card *card, bool show) {
         ssize_t n;
 
@@ -167,9 +176,11 @@ static int read_or_log(const Card *card, uint8_t *data, size_t *ret_size) {
         ssize_t n = read_rom(card, data);
 
         if (n == -EIO)
-                return log_error_errno(EIO, "the kernel finds no ROM at %s, which is on driver %s. A driver can be in the way: "
-                                       "try again while a swap has the card on vfio-pci. In a laptop the ROM may be in the "
-                                       "machine's firmware alone. Otherwise " ANOTHER_WAY ".",
+                return log_error_errno(EIO,
+                                       "the kernel finds no ROM at %s, which is on driver %s. A driver can "
+                                       "be in the way: try again while a swap has the card on vfio-pci. In "
+                                       "a laptop the ROM may be in the machine's firmware alone. Otherwise "
+                                       ANOTHER_WAY ".",
                                        card->address, card->driver ?: "none");
         if (n < 0)
                 return log_error_errno((int) n, "cannot read the ROM of %s: %m.", card->address);

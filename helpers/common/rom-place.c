@@ -117,7 +117,8 @@ static int apparmor_allows(const char *path) {
                 _cleanup_free_ char *profile = NULL;
 
                 if (r == 0)
-                        r = asprintf(&profile, ABSTRACTION ".d/%s", *name) < 0 ? -ENOMEM : profile_allows(profile, path);
+                        r = asprintf(&profile, ABSTRACTION ".d/%s", *name) < 0 ? -ENOMEM :
+                                profile_allows(profile, path);
         }
         return r;
 }
@@ -133,8 +134,10 @@ static int check_apparmor(const char *path, char ***sentences) {
         r = apparmor_allows(path);
         if (r != 0)
                 return r < 0 ? r : 0;
-        return strv_extendf(sentences, "AppArmor has no rule by which libvirt's VMs may read the file: put it into " GOOD_PLACE
-                            ", or add '\"%s\" r,' to " PROFILES "local/" ABSTRACTION, path);
+        return strv_extendf(sentences,
+                            "AppArmor has no rule by which libvirt's VMs may read the file: put it into "
+                            GOOD_PLACE ", or add '\"%s\" r,' to " PROFILES "local/" ABSTRACTION,
+                            path);
 }
 
 /* That the file is in one of these is known to be enough; what else may be is not known. */
@@ -155,8 +158,10 @@ static int check_selinux(const char *file, char ***sentences) {
         r = strv_split(label, ":", &fields);
         if (r < 0 || strv_length(fields) < 3 || is_readable_type(fields[2]))
                 return r;
-        return strv_extendf(sentences, "SELinux may not let QEMU read a file of type %s: put it into " GOOD_PLACE " and run "
-                            "'restorecon' on it, or give it type virt_image_t with 'semanage fcontext'", fields[2]);
+        return strv_extendf(sentences,
+                            "SELinux may not let QEMU read a file of type %s: put it into " GOOD_PLACE
+                            " and run 'restorecon' on it, or give it type virt_image_t with 'semanage fcontext'",
+                            fields[2]);
 }
 
 int rom_place_check(const char *root, const char *path, char ***ret) {

@@ -106,7 +106,9 @@ static size_t pcir_at(const Rom *rom, size_t offset) {
         size_t pointer = has_signature(rom, offset) ? structure_at(rom, offset) : 0;
         const uint8_t *pcir = rom->data + offset + pointer;
 
-        return pointer > 0 && memcmp(pcir, "PCIR", 4) == 0 && read16(pcir + PCIR_LENGTH) >= PCIR_LENGTH_MIN ? pointer : 0;
+        if (pointer == 0 || memcmp(pcir, "PCIR", 4) != 0 || read16(pcir + PCIR_LENGTH) < PCIR_LENGTH_MIN)
+                return 0;
+        return pointer;
 }
 
 static void read_efi(const uint8_t *header, RomImage *image) {
@@ -144,7 +146,8 @@ static bool read_image(const Rom *rom, size_t offset, RomImage *ret) {
         return true;
 }
 
-/* NVIDIA gives what only its own programs read other signatures than PCI's, of the image, of the structure, or of both. */
+/* NVIDIA gives what only its own programs read other signatures than PCI's, of the image, of the structure,
+ * or of both. */
 static bool is_private(const Rom *rom, size_t offset) {
         size_t pointer = structure_at(rom, offset);
         const uint8_t *header = rom->data + offset, *structure = header + pointer;
@@ -154,14 +157,17 @@ static bool is_private(const Rom *rom, size_t offset) {
                 return false;
         own_image = memcmp(header, "VN", 2) == 0 || memcmp(header, "\x77\xbb", 2) == 0;
         own_structure = memcmp(structure, "NPDS", 4) == 0 || memcmp(structure, "RGIS", 4) == 0;
-        return own_structure ? own_image || has_signature(rom, offset) : own_image && memcmp(structure, "PCIR", 4) == 0;
+        if (own_structure)
+                return own_image || has_signature(rom, offset);
+        return own_image && memcmp(structure, "PCIR", 4) == 0;
 }
 
 static Find look_at(const Rom *rom, size_t offset) {
         RomImage image;
 
         if (!read_image(rom, offset, &image))
-                return is_private(rom, offset) ? FIND_PRIVATE : has_signature(rom, offset) ? FIND_SIGNATURE : FIND_NOTHING;
+                return is_private(rom, offset) ? FIND_PRIVATE :
+                        has_signature(rom, offset) ? FIND_SIGNATURE : FIND_NOTHING;
         if (image.type != ROM_TYPE_LEGACY && image.type != ROM_TYPE_EFI)
                 return FIND_PRIVATE;
         /* The UEFI images of newer cards are for any device. */
@@ -225,7 +231,8 @@ static bool is_cut_off(const Rom *rom, size_t offset) {
         return left < HEADER_LENGTH || (size_t) read16(rom->data + offset + HEADER_POINTER) + PCIR_LENGTH_MIN > left;
 }
 
-/* As the kernel does it: from one image to the next by their lengths, until one is the last or nothing like one follows. */
+/* As the kernel does it: from one image to the next by their lengths, until one is the last or nothing like
+ * one follows. */
 static RomReason walk(Rom *rom) {
         RomImage image;
 
@@ -251,7 +258,8 @@ bool rom_next_image(const Rom *rom, RomImage *image) {
         return offset < rom->end && read_image(rom, offset, image);
 }
 
-/* SeaBIOS adds up what the header says, which need not be the whole image, and takes no header that says nothing. */
+/* SeaBIOS adds up what the header says, which need not be the whole image, and takes no header that says
+ * nothing. */
 static bool has_checksum(const Rom *rom, const RomImage *image) {
         const uint8_t *p = rom->data + image->offset;
         size_t size = (size_t) p[HEADER_LEGACY_SIZE] * ROM_BLOCK;

@@ -3,8 +3,9 @@
 
 #include "macros.h"
 
-/* Expansion ROMs of graphics cards, with whatever a dump of the flash chip has before and behind them: bytes in, structure
- * out. Nothing is allocated, and no offset or length that the bytes claim counts before it was compared with their size. */
+/* Expansion ROMs of graphics cards, with whatever a dump of the flash chip has before and behind them: bytes
+ * in, structure out. Nothing is allocated, and no offset or length that the bytes claim counts before it was
+ * compared with their size. */
 
 /* The most that a PCI function can have. */
 #define ROM_SIZE_MAX (16 * 1024 * 1024)
@@ -67,15 +68,16 @@ typedef struct Rom {
         unsigned warnings; /* 1 << RomWarning each */
 } Rom;
 
-/* Finds the ROM in the bytes, which have to stay as long as it is used, and walks its images as the kernel does. Of more
- * than ROM_SIZE_MAX bytes none is looked at. */
+/* Finds the ROM in the bytes, which have to stay as long as it is used, and walks its images as the kernel
+ * does. Of more than ROM_SIZE_MAX bytes none is looked at. */
 void rom_parse(const uint8_t *data, size_t size, Rom *ret);
 
-/* Goes through the images from 'start' to 'end': begin with one that is all zero. Returns false behind the last one. */
+/* Goes through the images from 'start' to 'end': begin with one that is all zero. Returns false behind the
+ * last one. */
 bool rom_next_image(const Rom *rom, RomImage *image);
 
-/* Finds out what card the ROM is for: what the legacy image says, and without one the UEFI image. Returns false where that is
- * for any card. */
+/* Finds out what card the ROM is for: what the legacy image says, and without one the UEFI image. Returns
+ * false where that is for any card. */
 bool rom_card(const Rom *rom, uint16_t *ret_vendor, uint16_t *ret_device);
 
 /* Returns whether all bytes are ff, or all of them 00; none at all are not. */

@@ -75,7 +75,8 @@ static int list_sessions(char *const *nodes, char ***ret) {
         return 0;
 }
 
-/* A greeter comes back with the display manager. A getty may log in by itself, and cannot be told not to by logind. */
+/* A greeter comes back with the display manager. A getty may log in by itself, and cannot be told not to by
+ * logind. */
 static void tell_end(const char *session) {
         _cleanup_free_ char *class = NULL, *tty = NULL, *user = NULL;
         uid_t uid;
@@ -85,8 +86,8 @@ static void tell_end(const char *session) {
         if (sd_session_get_class(session, &class) >= 0 && streq(class, "greeter"))
                 log_info("ending session %s of %s on " SEAT, session, user ?: "?");
         else if (sd_session_get_tty(session, &tty) >= 0 && startswith(tty, "tty"))
-                log_notice("ending session %s of %s on " SEAT ", which is not started again after the swap; if getty@%s.service "
-                           "logs in by itself, name it in StopUnits=", session, user ?: "?", tty);
+                log_notice("ending session %s of %s on " SEAT ", which is not started again after the swap; "
+                           "if getty@%s.service logs in by itself, name it in StopUnits=", session, user ?: "?", tty);
         else
                 log_notice("ending session %s of %s on " SEAT ", which is not started again after the swap", session,
                            user ?: "?");
@@ -112,8 +113,8 @@ static int terminate(Manager *m, const char *session, sd_bus_error *error) {
 
         if (is_closing(session))
                 return stop_scope(m, session, error);
-        r = sd_bus_call_method(manager_bus(m), LOGIND, "/org/freedesktop/login1", LOGIND ".Manager", "TerminateSession", error,
-                               NULL, "s", session);
+        r = sd_bus_call_method(manager_bus(m), LOGIND, "/org/freedesktop/login1", LOGIND ".Manager",
+                               "TerminateSession", error, NULL, "s", session);
         return sd_bus_error_has_name(error, LOGIND ".NoSuchSession") ? 0 : r;
 }
 

@@ -267,8 +267,8 @@ static int enter_section(Config *config, const ConfigEvent *event, const Locatio
         return 0;
 }
 
-/* Where complaints about what stands in the section belong, NULL for nowhere. The section of a VM, or of a device,
- * keeps its trouble to itself; whatever else cannot be read may have been meant for any VM. */
+/* Where complaints about what stands in the section belong, NULL for nowhere. The section of a VM, or of a
+ * device, keeps its trouble to itself; whatever else cannot be read may have been meant for any VM. */
 static char ***scope_problems(Config *config) {
         switch (config->scope.type) {
         case SCOPE_IGNORED:
@@ -413,8 +413,8 @@ static int read_file(Config *config, const char *path) {
         /* SourcePath= names the file, and a line break in it would begin another setting. */
         if (!streq(printable, path))
                 return complain(config, &config->problems, &where,
-                                "refused, its name is no plain text: expected UTF-8 "
-                                "without control characters");
+                                "refused, its name is no plain text: expected UTF-8 without control "
+                                "characters");
 
         r = config_file_open(path, &stream, &problem);
         if (r == -EINVAL)

@@ -6,7 +6,8 @@
 
 #define BLOCK_SIZE 64
 
-/* Sections 4.2.2 and 5.3.3: of the cube roots of the first 64 primes, and of the square roots of the first 8. */
+/* Sections 4.2.2 and 5.3.3: of the cube roots of the first 64 primes, and of the square roots of the
+ * first 8. */
 static const uint32_t constants[64] = {
         0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
         0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
@@ -42,7 +43,8 @@ static void add_block(uint32_t hash[8], const uint8_t *block) {
                 uint32_t a = v[0], e = v[4];
                 uint32_t t1 = v[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & v[5]) ^ (~e & v[6])) +
                         constants[t] + w[t];
-                uint32_t t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
+                uint32_t t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +
+                        ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
 
                 memmove(v + 1, v, 7 * sizeof(*v));
                 v[4] += t1;

@@ -42,14 +42,15 @@ typedef struct Status {
         size_t n_functions;
 } Status;
 
-/* Finds out all about one VM. 'vm' is its escaped name, which is not copied, 'configured' what its configuration hands over
- * (NULL: it has none). Without a manager the records and the drivers have to tell. Returns 0 or a negative errno; what is
- * filled in is to be freed with status_done() in both cases. */
+/* Finds out all about one VM. 'vm' is its escaped name, which is not copied, 'configured' what its
+ * configuration hands over (NULL: it has none). Without a manager the records and the drivers have to tell.
+ * Returns 0 or a negative errno; what is filled in is to be freed with status_done() in both cases. */
 int status_read(Manager *m, const char *vm, char *const *configured, Status *ret);
 void status_done(Status *status);
 
 /* Returns the word for a stage that programs read: "handed-over". */
 const char *stage_name(Stage stage);
 
-/* Returns whether the holders are known: processes are this machine's, and only root sees what they have open. */
+/* Returns whether the holders are known: processes are this machine's, and only root sees what they have
+ * open. */
 bool status_sees_holders(void);

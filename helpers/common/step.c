@@ -189,7 +189,8 @@ static int parse_command_line(int argc, char **argv, Task *task) {
         return parse_functions(argv + optind + 1, task);
 }
 
-/* What fails on the way back may have been busy for a moment only: everything that is undone already is passed over. */
+/* What fails on the way back may have been busy for a moment only: everything that is undone already is
+ * passed over. */
 static int run_verb(StepVerb verb, const Task *task, bool again) {
         int r = verb(task);
 

@@ -45,6 +45,6 @@ typedef struct StepVerbs {
         bool stop_once;       /* a 'stop' that fails is not tried again */
 } StepVerbs;
 
-/* The whole main() of a step program: parses "start|stop --vm=VM [OPTION…] [FUNCTION…]", opens the journal, runs the
- * verb. Returns the exit status: 0, 1 if the verb failed, 2 for a wrong command line. */
+/* The whole main() of a step program: parses "start|stop --vm=VM [OPTION…] [FUNCTION…]", opens the journal,
+ * runs the verb. Returns the exit status: 0, 1 if the verb failed, 2 for a wrong command line. */
 int step_main(int argc, char **argv, const StepVerbs *verbs);

@@ -61,7 +61,8 @@ int swap_units(Manager *m, const char *vm, char *const *states, char ***ret) {
         return 0;
 }
 
-/* Says who keeps the steps from being undone: a VM that has the functions, or those of them that are not done. */
+/* Says who keeps the steps from being undone: a VM that has the functions, or those of them that are not
+ * done. */
 static void tell(Manager *m, const char *vm, SwapWaiting waiting) {
         _cleanup_functions_free_ Function *functions = NULL;
         _cleanup_strv_free_ char **addresses = NULL, **units = NULL;
@@ -173,8 +174,9 @@ int swap_finish(Manager *m, const char *vm, int state) {
                 return log_oom();
         if (records)
                 return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_HALF_DONE },
-                                "not everything could be taken back, the lines above say what; " STATE_DIRECTORY "/%s keeps "
-                                "what is left: mend the cause, then run 'vfio-gpuctl recover'", vm);
+                                "not everything could be taken back, the lines above say what; "
+                                STATE_DIRECTORY "/%s keeps what is left: mend the cause, then run "
+                                "'vfio-gpuctl recover'", vm);
 
         r = unpin_units(m, vm, state);
         if (r < 0)

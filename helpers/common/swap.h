@@ -4,8 +4,8 @@
 #include "bus.h"
 #include "strv.h"
 
-/* One swap as a whole: its units in the service manager, and what is left of it when they are stopped. 'vm' is the VM's
- * name as in the names of units. */
+/* One swap as a whole: its units in the service manager, and what is left of it when they are stopped. 'vm'
+ * is the VM's name as in the names of units. */
 
 /* The units that end a swap that is only tried, and one that was left unfinished; none of them is a step. */
 #define SWAP_TEST "vfio-gpu-test"
@@ -19,33 +19,33 @@
 /* Returns whether the unit is that of a tuning. */
 bool swap_is_tuning(const char *unit);
 
-/* Returns whether a unit of ours is the VM's target, one of its steps or, in a file's name, vfio-gpu@.service of it:
- * "vfio-gpu-bind@a@b.service" belongs to VM "a@b" alone. */
+/* Returns whether a unit of ours is the VM's target, one of its steps or, in a file's name,
+ * vfio-gpu@.service of it: "vfio-gpu-bind@a@b.service" belongs to VM "a@b" alone. */
 bool swap_has_unit(const char *unit, const char *vm);
 
-/* Lists the target and the steps of the VM that the manager has loaded and that are in one of the states (NULL: in any).
- * Returns 0 or a negative errno. */
+/* Lists the target and the steps of the VM that the manager has loaded and that are in one of the states
+ * (NULL: in any). Returns 0 or a negative errno. */
 int swap_units(Manager *m, const char *vm, char *const *states, char ***ret);
 
-/* Told, each time that the wait has taken long, who has the functions open ("qemu (pid 812, …) on /dev/vfio/13", NULL for
- * nobody) and which units are being stopped. */
+/* Told, each time that the wait has taken long, who has the functions open ("qemu (pid 812, …) on
+ * /dev/vfio/13", NULL for nobody) and which units are being stopped. */
 typedef void (*SwapWaiting)(const char *who, char *const *units);
 
-/* Asks for the units of the desktop, in the reverse order: the service manager starts them the moment the last step is undone.
- * Returns whether it takes that for each of them. */
+/* Asks for the units of the desktop, in the reverse order: the service manager starts them the moment the
+ * last step is undone. Returns whether it takes that for each of them. */
 bool swap_ask_for_desktop(Manager *m, char *const *units);
 
-/* Stops the target and the steps and waits until they are undone, which takes as long as a VM has the functions. Returns 0
- * however the steps ended, or a negative errno after it logged why. */
+/* Stops the target and the steps and waits until they are undone, which takes as long as a VM has the
+ * functions. Returns 0 however the steps ended, or a negative errno after it logged why. */
 int swap_stop(Manager *m, const char *vm, SwapWaiting waiting);
 
-/* Starts the units of the desktop, or restarts them if they may have begun without the GPU, and waits until they run, for a
- * limited time. Warns where one does not. */
+/* Starts the units of the desktop, or restarts them if they may have begun without the GPU, and waits until
+ * they run, for a limited time. Warns where one does not. */
 void swap_wait_for_desktop(Manager *m, char *const *units, bool restart);
 
 /* Lists the records of what is not yet undone. Returns 0 or a negative errno. */
 int swap_unfinished(int state, char ***ret);
 
-/* Removes the copies of units and every record. Returns 0, -EBUSY where not everything is undone and the records have to
- * stay, or another negative errno, each after it logged why. */
+/* Removes the copies of units and every record. Returns 0, -EBUSY where not everything is undone and the
+ * records have to stay, or another negative errno, each after it logged why. */
 int swap_finish(Manager *m, const char *vm, int state);

@@ -17,8 +17,8 @@
 
 #define ANSWER_SEC 5
 
-/* Asks the manager of one user, as that user: the bus lets in nobody else. The group does not matter there. Returns the exit
- * status of the process. */
+/* Asks the manager of one user, as that user: the bus lets in nobody else. The group does not matter there.
+ * Returns the exit status of the process. */
 static int stop_as_user(uid_t uid, const char *name, const char *address, char *const *patterns) {
         _cleanup_strv_free_ char **units = NULL;
         _cleanup_manager_ Manager *m = NULL;
@@ -33,13 +33,14 @@ static int stop_as_user(uid_t uid, const char *name, const char *address, char *
                 if (manager_queue(m, "StopUnit", *unit, "replace", &error) < 0)
                         log_warning("cannot stop %s of %s: %s", *unit, name, error.message);
                 else
-                        log_notice("stopping user unit %s of %s, which is not started again after the swap", *unit, name);
+                        log_notice("stopping user unit %s of %s, which is not started again after the swap",
+                                   *unit, name);
         }
         return manager_wait(m, -1, clock_now() + ANSWER_SEC * USEC_PER_SEC) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* Returns whether the process ended well. One that waits for a manager that does not answer, or that its user has stopped, is
- * killed in the end. */
+/* Returns whether the process ended well. One that waits for a manager that does not answer, or that its
+ * user has stopped, is killed in the end. */
 static bool wait_for_child(pid_t pid, uint64_t deadline) {
         struct pollfd event = { .fd = (int) syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
         int status = -1;

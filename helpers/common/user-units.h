@@ -3,6 +3,6 @@
 
 #include "macros.h"
 
-/* Stops the units that match the patterns in the service manager of every user that has one, and waits a few seconds for
- * it. A manager that does not answer is passed over with a warning: it is about to go anyway. */
+/* Stops the units that match the patterns in the service manager of every user that has one, and waits a few
+ * seconds for it. A manager that does not answer is passed over with a warning: it is about to go anyway. */
 void stop_user_units(char *const *patterns);

@@ -21,7 +21,8 @@
 /* Libvirt takes a second for what it does then, unless it hangs or does not run. */
 #define LIBVIRT_TIMEOUT_SEC 30
 
-/* Returns 1 if any of them is held, -ENOENT if that is to be seen from the open files alone, or another errno. */
+/* Returns 1 if any of them is held, -ENOENT if that is to be seen from the open files alone, or another
+ * errno. */
 static int are_open(char *const *functions) {
         int r = 0, k;
 
@@ -47,8 +48,8 @@ static int tell_vm(const Holder *holders, size_t n, bool said) {
         return 0;
 }
 
-/* Unbinding a function from vfio-pci would wait in the kernel for the VM that has it; waiting here can be seen and
- * interrupted. */
+/* Unbinding a function from vfio-pci would wait in the kernel for the VM that has it; waiting here can be
+ * seen and interrupted. */
 static int wait_for_vm(char *const *functions) {
         _cleanup_strv_free_ char **nodes = NULL;
         int r;
@@ -73,8 +74,9 @@ static int wait_for_vm(char *const *functions) {
         return r;
 }
 
-/* When QEMU has ended, libvirt resets the functions whatever driver they are on by then, and through the bus where they have no
- * better way: virPCIDeviceReset(). A driver of the host would not survive that. Returns 1 if a VM has them again. */
+/* When QEMU has ended, libvirt resets the functions whatever driver they are on by then, and through the bus
+ * where they have no better way: virPCIDeviceReset(). A driver of the host would not survive that. Returns 1
+ * if a VM has them again. */
 static int wait_for_libvirt(char *const *functions) {
         uint64_t deadline = clock_now() + LIBVIRT_TIMEOUT_SEC * USEC_PER_SEC;
         int r;
@@ -88,8 +90,8 @@ static int wait_for_libvirt(char *const *functions) {
                 if (r <= 0)
                         return r;
                 if (clock_left(deadline) == 0) {
-                        log_warning("libvirt has not cleaned up after the VM (%s) for %i s; taking the GPU back all the "
-                                    "same", file, LIBVIRT_TIMEOUT_SEC);
+                        log_warning("libvirt has not cleaned up after the VM (%s) for %i s; taking the GPU "
+                                    "back all the same", file, LIBVIRT_TIMEOUT_SEC);
                         return 0;
                 }
                 if (!said)

@@ -52,7 +52,8 @@ static int next_attribute(XmlText *rest, XmlText *ret_name, XmlText *ret_value) 
         return 1;
 }
 
-/* Writes a character as UTF-8, which is never longer than the reference to it. Returns what follows it, or NULL. */
+/* Writes a character as UTF-8, which is never longer than the reference to it. Returns what follows it, or
+ * NULL. */
 static char *put_character(char *p, unsigned long c) {
         if (c == 0 || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
                 return NULL;
@@ -69,7 +70,8 @@ static char *put_character(char *p, unsigned long c) {
         return p;
 }
 
-/* Writes what "&amp;" or "&#38;" stands for, given what is between '&' and ';'. Returns what follows it, or NULL. */
+/* Writes what "&amp;" or "&#38;" stands for, given what is between '&' and ';'. Returns what follows it, or
+ * NULL. */
 static char *put_reference(char *p, const XmlText *name) {
         bool hexadecimal = name->n > 1 && name->s[1] == 'x';
         const char *digits = name->s + 1 + hexadecimal;

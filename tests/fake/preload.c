@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Preloaded into a program, has it meet the fake kernel's tree, $FAKE_ROOT, in the place of the machine's. Every call that
- * reaches the tree is counted. FAKE_FAIL=N:ERRNO has the N-th of them fail, FAKE_KILL=N kills the program there, and
- * FAKE_SIGNAL=N:SIGNAL sends it a signal; each leaves word of the call in kernel/hit. */
+/* Preloaded into a program, has it meet the fake kernel's tree, $FAKE_ROOT, in the place of the machine's.
+ * Every call that reaches the tree is counted. FAKE_FAIL=N:ERRNO has the N-th of them fail, FAKE_KILL=N
+ * kills the program there, and FAKE_SIGNAL=N:SIGNAL sends it a signal; each leaves word of the call in
+ * kernel/hit. */
 
 /* Both names of each call are defined here, so that neither may stand for the other. */
 #undef _FILE_OFFSET_BITS
@@ -89,7 +90,8 @@ static char *path_of(int fd) {
         return rest && *rest == '/' ? strdup(rest) : NULL;
 }
 
-/* Returns where in the tree the path leads, as a path of the host's, or NULL if it is none of the fake kernel's. */
+/* Returns where in the tree the path leads, as a path of the host's, or NULL if it is none of the fake
+ * kernel's. */
 static char *translate(int fd, const char *path) {
         _cleanup_free_ char *directory = NULL;
         char *whole = NULL;

@@ -155,7 +155,8 @@ static void read_rom(void) {
                 abort();
 }
 
-/* A machine whose kernel tells anything: nothing that reads it may fall over that, or say what is not to be read. */
+/* A machine whose kernel tells anything: nothing that reads it may fall over that, or say what is not to be
+ * read. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (size > INPUT_MAX)
                 return 0;

@@ -3,5 +3,6 @@
 
 #include "macros.h"
 
-/* Returns whether the text is one value of JSON and nothing else: RFC 8259, with no character but those of UTF-8. */
+/* Returns whether the text is one value of JSON and nothing else: RFC 8259, with no character but those of
+ * UTF-8. */
 bool json_is_valid(const char *text);

@@ -2,8 +2,8 @@
 
 #include "rom-rules.h"
 
-/* Walks the images from the first byte on as Linux does to find out the size of a ROM that it can see 'size' bytes of. Returns
- * what that is, 0 if a structure is not within the bytes. */
+/* Walks the images from the first byte on as Linux does to find out the size of a ROM that it can see 'size'
+ * bytes of. Returns what that is, 0 if a structure is not within the bytes. */
 static size_t kernel_size(const uint8_t *data, size_t size) {
         size_t at = 0;
 

@@ -8,8 +8,8 @@
 #include "strv.h"
 #include "tap.h"
 
-/* What vfio-gpuctl cannot be led to: it refuses such a configuration before, and only a machine that changes after that, and
- * before a swap, comes as far as here. The other findings are in tests/fake/check. */
+/* What vfio-gpuctl cannot be led to: it refuses such a configuration before, and only a machine that changes
+ * after that, and before a swap, comes as far as here. The other findings are in tests/fake/check. */
 
 static void put(const char *path, const char *text) {
         _cleanup_free_ char *full = root_path("%s", path);

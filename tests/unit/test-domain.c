@@ -185,7 +185,8 @@ static void test_machine(void) {
         starts_with(OF_KIND("<os firmware='efi'><loader>/a</loader></os>", ""), FIRMWARE_UEFI, NULL, false, 0);
         starts_with(OF_KIND("<os><loader type='rom'>/a</loader></os>", "<video/>"), FIRMWARE_OTHER, NULL, false, 0);
         starts_with(OF_KIND("<os firmware='bios'/>", "<graphics type='vnc'/>"), FIRMWARE_BIOS, NULL, false, 0);
-        starts_with("<domain><os><boot firmware='efi'/><x><loader type='pflash'/></x></os></domain>", FIRMWARE_BIOS, NULL, false, 0);
+        starts_with("<domain><os><boot firmware='efi'/><x><loader type='pflash'/></x></os></domain>",
+                    FIRMWARE_BIOS, NULL, false, 0);
 }
 
 int main(void) {

@@ -8,7 +8,8 @@
 #include "strv.h"
 #include "tap.h"
 
-/* Which nodes count, for hardware that no machine for tests has; who has them open is in tests/vm/cases/holders.py. */
+/* Which nodes count, for hardware that no machine for tests has; who has them open is in
+ * tests/vm/cases/holders.py. */
 
 #define GPU "/sys/bus/pci/devices/0000:01:00.0"
 #define AUDIO "/sys/bus/pci/devices/0000:01:00.1"
@@ -126,9 +127,10 @@ static void test_description(void) {
         };
         _cleanup_free_ char *text = holders_describe(holders, ELEMENTSOF(holders)), *none = holders_describe(NULL, 0);
 
-        is(text, "Xorg (pid 812, session 3 of anna on seat0) on /dev/dri/card0, sh (pid 813, session 4 of bob) on /dev/fb0, "
-                 "pipewire (pid 814, user unit pipewire.service of anna) on /dev/snd/controlC1, "
-                 "sleep (pid 815, of root) on /dev/dri/card0");
+        is(text,
+           "Xorg (pid 812, session 3 of anna on seat0) on /dev/dri/card0, sh (pid 813, session 4 of bob) on "
+           "/dev/fb0, pipewire (pid 814, user unit pipewire.service of anna) on /dev/snd/controlC1, sleep "
+           "(pid 815, of root) on /dev/dri/card0");
         is(none, "");
 }
 

@@ -8,8 +8,8 @@
 #include "strv.h"
 #include "tap.h"
 
-/* What 'vfio-gpuctl rom patch' cannot show where SELinux is not there: it is the kernel that labels a new file. Modes and
- * AppArmor are in rom-files. */
+/* What 'vfio-gpuctl rom patch' cannot show where SELinux is not there: it is the kernel that labels a new
+ * file. Modes and AppArmor are in rom-files. */
 
 static char root[] = "/tmp/vfio-gpu-test-XXXXXX";
 
@@ -29,7 +29,9 @@ static void make_directories(void) {
         for (size_t i = 0; i < ELEMENTSOF(names); i++) {
                 _cleanup_free_ char *path = NULL;
 
-                if (asprintf(&path, "%s%s", root, names[i]) < 0 || (mkdir(path, 0755) < 0 && errno != EEXIST) || chmod(path, 0755) < 0)
+                if (asprintf(&path,
+                             "%s%s",
+                             root, names[i]) < 0 || (mkdir(path, 0755) < 0 && errno != EEXIST) || chmod(path, 0755) < 0)
                         abort();
         }
 }

@@ -79,8 +79,9 @@ static void test_cards(void) {
         test_card("cut-legacy", "any");
 }
 
-/* A file that ends anywhere before the ROM does is refused, from where its first structure can be read on as one that was cut
- * off; but at the end of its first image it might be a whole one. What is cut off behind the ROM makes no difference. */
+/* A file that ends anywhere before the ROM does is refused, from where its first structure can be read on as
+ * one that was cut off; but at the end of its first image it might be a whole one. What is cut off behind
+ * the ROM makes no difference. */
 static void test_truncation(const char *name, size_t structure_end, size_t first_image_end) {
         size_t size, wrong = 0;
         const uint8_t *whole = rom_build(find_shape(name), &size);

@@ -273,8 +273,9 @@ static void test_plan(void) {
            "--inhibitors=respect --unload-modules=a,b 0000:01:00.0");
         is(plan.steps[2].unit, "vfio-gpu-bind@My\\x20VM.service");
         bind = strv_join(plan.steps[2].start + 1, " ");
-        is(bind, "start --vm=My\\x20VM --consoles=auto --unload-modules=a,b --holders=refuse --holders-timeout=15 --return=rescan "
-                 "0000:01:00.0");
+        is(bind,
+           "start --vm=My\\x20VM --consoles=auto --unload-modules=a,b --holders=refuse --holders-timeout=15 "
+           "--return=rescan 0000:01:00.0");
         back = strv_join(plan.steps[2].stop + 1, " ");
         is(back, "stop --vm=My\\x20VM");
         ok(!plan.steps[1].stop);
