@@ -7,40 +7,26 @@
 #include "clock.h"
 #include "drm-card.h"
 #include "log.h"
+#include "pci.h"
+#include "strv.h"
 
 DEFINE_CLEANUP(struct udev *, udev_unref)
 DEFINE_CLEANUP(struct udev_monitor *, udev_monitor_unref)
 DEFINE_CLEANUP(struct udev_device *, udev_device_unref)
-DEFINE_CLEANUP(struct udev_enumerate *, udev_enumerate_unref)
 
-/* Returns the DRM card below the function as udev knows it, or NULL. */
-static struct udev_device *find_card(struct udev *udev, const char *address) {
-        _cleanup_(udev_enumerate_unrefp) struct udev_enumerate *found = udev_enumerate_new(udev);
-        _cleanup_(udev_device_unrefp) struct udev_device *pci = NULL;
-        struct udev_list_entry *entry;
-
-        pci = udev_device_new_from_subsystem_sysname(udev, "pci", address);
-        if (!found || !pci)
-                return NULL;
-
-        (void) udev_enumerate_add_match_subsystem(found, "drm");
-        (void) udev_enumerate_add_match_sysname(found, "card[0-9]*");
-        (void) udev_enumerate_add_match_parent(found, pci);
-        (void) udev_enumerate_scan_devices(found);
-        udev_list_entry_foreach(entry, udev_enumerate_get_list_entry(found)) {
-                struct udev_device *card = udev_device_new_from_syspath(udev, udev_list_entry_get_name(entry));
-
-                if (card && udev_device_get_devnode(card)) /* not a connector */
-                        return card;
-                (void) udev_device_unref(card);
-        }
-        return NULL;
-}
-
+/* An enumeration by libudev would look at everything below the function, and take ten times as long. */
 static bool card_is_ready(struct udev *udev, const char *address) {
-        _cleanup_(udev_device_unrefp) struct udev_device *card = find_card(udev, address);
+        _cleanup_strv_free_ char **names = NULL;
 
-        return card && udev_device_get_is_initialized(card);
+        (void) pci_class_devices(address, "drm", &names);
+        STRV_FOREACH(name, names) {
+                _cleanup_(udev_device_unrefp) struct udev_device *card = NULL;
+
+                card = startswith(*name, "card") ? udev_device_new_from_subsystem_sysname(udev, "drm", *name) : NULL;
+                if (card && udev_device_get_devnode(card)) /* not a connector */
+                        return udev_device_get_is_initialized(card);
+        }
+        return false;
 }
 
 static struct udev_monitor *listen(struct udev *udev) {
@@ -55,9 +41,13 @@ static struct udev_monitor *listen(struct udev *udev) {
 
 void drm_card_wait(const char *address, uint64_t deadline) {
         _cleanup_(udev_unrefp) struct udev *udev = udev_new();
-        _cleanup_(udev_monitor_unrefp) struct udev_monitor *monitor = listen(udev);
+        _cleanup_(udev_monitor_unrefp) struct udev_monitor *monitor = NULL;
         struct pollfd event = { .events = POLLIN };
 
+        if (udev && card_is_ready(udev, address))
+                return;
+
+        monitor = listen(udev);
         if (!monitor) {
                 log_warning("cannot listen to udev; the desktop may come back before the screen");
                 return;
