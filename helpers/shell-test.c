@@ -106,6 +106,11 @@ static int compare_vm(Shell *s, const char *value, const char *text) {
         return *name && shell_is_known(name) ? tell_vm(s, name, false) : SHELL_FALSE;
 }
 
+/* What nobody knows is no name to tell. */
+static int tell_vm_like(Shell *s, const char *pattern) {
+        return strchr(pattern, SHELL_UNKNOWN) ? SHELL_MAYBE : tell_vm(s, pattern, true);
+}
+
 int shell_match(Shell *s, const char *value, const char *pattern) {
         const char *text;
 
@@ -117,7 +122,7 @@ int shell_match(Shell *s, const char *value, const char *pattern) {
         if (text && strchr(text, SHELL_VM) && shell_is_known(value))
                 return compare_vm(s, text, value);
         if (strchr(value, SHELL_VM))
-                return tell_vm(s, pattern, true);
+                return tell_vm_like(s, pattern);
         if (!shell_is_known(value) || !shell_is_known(pattern))
                 return SHELL_MAYBE;
         return matches(s, value, strlen(value), pattern) ? SHELL_TRUE : SHELL_FALSE;
@@ -224,7 +229,7 @@ static int test_binary(Test *t, const char *a, const char *operator, const char 
         if (*operator == '-')
                 return shell_is_known(a) && shell_is_known(b) ? compare_numbers(a, operator, b) : SHELL_MAYBE;
         if (streq(operator, "=~") && strchr(a, SHELL_VM))
-                return tell_vm(t->s, b, true);
+                return tell_vm_like(t->s, b);
         if (streq(operator, "=~") || *operator == '<' || *operator == '>')
                 return SHELL_MAYBE;
         pattern = t->is_condition ? b : shell_escape(t->s, b, "*?[\\");
