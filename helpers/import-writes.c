@@ -84,19 +84,20 @@ static int write_governor(const Write *w) {
                                        "the governor's name is not known: set CpuGovernor=");
 }
 
-/* Returns whether HugePages= takes it; none at all gives them back. */
-static bool is_huge_pages(const Write *w, const char *size) {
+/* Returns 1 if HugePages= takes it, 0 if not, or -ENOMEM; none at all gives them back. */
+static int is_huge_pages(const Write *w, const char *size) {
         HugePages pages;
         char *value = arena_printf(w->recorder->facts->arena, "%sx%s",
                                    strspn(w->text, "0") == strlen(w->text) ? "1" : w->text,
                                    *size ? size : "2M");
 
-        return value && huge_pages_parse(value, &pages) >= 0;
+        return value ? huge_pages_parse(value, &pages) >= 0 : -ENOMEM;
 }
 
 /* Sizes are in the names of directories, in kibibytes. */
 static int write_huge_pages(const Write *w) {
         const char *at = strstr(w->path, "hugepages-"), *name = "";
+        int r;
 
         if (!shell_is_known(w->text) && !w->recorder->is_start)
                 return add(w, ACTION_HUGE_PAGES, "", "0");
@@ -104,7 +105,10 @@ static int write_huge_pages(const Write *w) {
                 name = record_page_size(w->recorder->facts->arena, strtoul(at + strlen("hugepages-"), NULL, 10));
         if (!name)
                 return -ENOMEM;
-        if (!*w->text || !is_huge_pages(w, name))
+        r = *w->text ? is_huge_pages(w, name) : 0;
+        if (r < 0)
+                return r;
+        if (r == 0)
                 return command_unknown(w->recorder, w->call, UNKNOWN_HUGE_PAGES,
                                        "how many huge pages, or of what size, is not known: set HugePages=COUNTxSIZE");
         return add(w, ACTION_HUGE_PAGES, name, w->text);
