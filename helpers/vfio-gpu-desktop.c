@@ -164,29 +164,40 @@ static int wait_for_units(Manager **m, const Task *task) {
         return r < 0 ? log_error_errno(r, "cannot wait until the units to stop are down: %m") : 0;
 }
 
-/* The target was started without vfio-gpu@.service. By now the units are down: those that went down just now
- * ran. */
-static int guess_stopped(Manager **m, const Task *task, int state) {
-        _cleanup_strv_free_ char **stopped = NULL, **recorded = NULL;
+/* By now the units are down: those that went down just now ran. */
+static int list_stopped(Manager *m, const Task *task, char ***ret) {
+        _cleanup_strv_free_ char **stopped = NULL;
         int r;
-
-        r = state_read(state, RECORD_STOPPED, &recorded);
-        if (r != -ENOENT)
-                return r;
-        r = manager_open_once(m);
-        if (r < 0)
-                return r;
 
         STRV_FOREACH(unit, task->stop_units) {
                 uint64_t t = 0;
 
-                r = manager_unit_left(*m, *unit, &t);
+                r = manager_unit_left(m, *unit, &t);
                 if (r >= 0 && t > 0 && t + RECENTLY > clock_now())
                         r = strv_extend(&stopped, *unit);
                 if (r == -ENOMEM)
                         return r;
         }
-        return state_write(state, RECORD_STOPPED, stopped);
+        *ret = TAKE_PTR(stopped);
+        return 0;
+}
+
+/* Where the target was started without vfio-gpu@.service nobody has noted what ran. */
+static int guess_stopped(Manager **m, const Task *task, int state) {
+        _cleanup_strv_free_ char **recorded = NULL, **stopped = NULL;
+        int r;
+
+        r = state_read(state, RECORD_STOPPED, &recorded);
+        if (r == -ENOENT) {
+                r = manager_open_once(m);
+                if (r < 0)
+                        return r;
+                r = list_stopped(*m, task, &stopped);
+                if (r >= 0)
+                        r = state_write(state, RECORD_STOPPED, stopped);
+        }
+        return r < 0 ? log_error_errno(r, "cannot note the units that ran in " STATE_DIRECTORY "/%s: %m",
+                                       task->vm) : 0;
 }
 
 static int start(const Task *task) {
@@ -199,11 +210,11 @@ static int start(const Task *task) {
                 return r;
 
         state = state_open(task->vm, true);
-        r = state < 0 ? state : guess_stopped(&m, task, state);
-        if (r < 0)
-                return log_error_errno(r, "cannot note the units that ran in " STATE_DIRECTORY "/%s: %m", task->vm);
-
-        r = start_units(&m, task, state);
+        if (state < 0)
+                return log_error_errno(state, "cannot make " STATE_DIRECTORY "/%s: %m", task->vm);
+        r = guess_stopped(&m, task, state);
+        if (r >= 0)
+                r = start_units(&m, task, state);
         return r < 0 ? r : let_go(&m, task);
 }
 
