@@ -82,8 +82,7 @@ static int raise_pool(const Wanted *wanted) {
 }
 
 /* Returns the line of an earlier swap, whose way back was not finished: how many pages there were before
- * that counts.
- * */
+ * that counts. */
 static char **find_line(char **record, unsigned long kb) {
         unsigned long size;
 
@@ -197,8 +196,12 @@ static int give_back(const char *vm, const char *line) {
 
         r = huge_pool_read(kb, &pool);
         back = r >= 0 && pool.persistent > goal ? pool.persistent - (goal - before) : before;
-        if (r >= 0 && pool.persistent != back)
+        if (r >= 0 && pool.persistent != back) {
                 r = huge_pool_resize(kb, back);
+                if (r >= 0)
+                        log_info("the host has its memory back: %lu huge pages of %lukB instead of %lu", back, kb,
+                                 pool.persistent);
+        }
         if (r >= 0)
                 r = tell_later(vm, kb, goal - before);
         return r < 0 ? log_error_errno(r, "cannot give back huge pages (" HUGE_POOLS "/hugepages-%lukB): %m", kb) : 0;

@@ -170,6 +170,7 @@ def case_huge_pages(pc):
     host.start()
     host.stop()
     assert pool(pc) == [3, 3], pool(pc)
+    demand(story(pc), 'the host has its memory back: 3 huge pages of 2048kB instead of 64')
     host.is_as_before()
 
 
