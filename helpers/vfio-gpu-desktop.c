@@ -218,25 +218,25 @@ static int start(const Task *task) {
         return r < 0 ? r : let_go(&m, task);
 }
 
-static int queue_recorded(Manager *m, int state, const char *record, const char *method, const char *mode) {
+static int start_stopped(Manager *m, int state, const char *mode) {
         _cleanup_strv_free_ char **units = NULL;
         int r, ret = 0;
 
-        r = state_read(state, record, &units);
+        r = state_read(state, RECORD_STOPPED, &units);
         if (r < 0)
-                return r == -ENOENT ? 0 : log_error_errno(r, "cannot read the record '%s' of this swap: %m", record);
+                return r == -ENOENT ? 0 : log_error_errno(r, "cannot read which units are to be started again: %m");
 
         for (size_t n = strv_length(units); n > 0; n--) {
                 _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
                 (void) manager_reset_failed(m, units[n - 1]);
-                r = manager_queue(m, method, units[n - 1], mode, &error);
+                r = manager_queue(m, "StartUnit", units[n - 1], mode, &error);
                 if (r > 0)
-                        log_info("%s again: %s", streq(method, "StartUnit") ? "starting" : "stopping", units[n - 1]);
+                        log_info("starting again: %s", units[n - 1]);
                 if (r < 0)
                         ret = log_full(LOG_ERR, r,
                                        &(LogSubject) { .id = MESSAGE_UNIT_NOT_STARTED, .unit = units[n - 1] },
-                                       "%s of %s failed: %s", method, units[n - 1], error.message);
+                                       "cannot start %s again: %s", units[n - 1], error.message);
         }
         return ret;
 }
@@ -271,9 +271,7 @@ static int end_alone(Manager *m, const char *vm, int state) {
         _cleanup_strv_free_ char **left = NULL;
         int r;
 
-        r = state_remove(state, RECORD_STARTED);
-        if (r >= 0)
-                r = state_remove(state, RECORD_STOPPED);
+        r = state_remove(state, RECORD_STOPPED);
         if (r >= 0)
                 r = swap_unfinished(state, &left);
         if (r < 0)
@@ -315,8 +313,8 @@ static int stop(const Task *task) {
         /* Jobs are only asked for, never waited for: some are ordered after this very unit. If this step has
          * just failed, its start is not over for the service manager, and a job that contradicts it would
          * turn the failure into a stop of the whole swap: vfio-gpu@.service asks again after that. */
-        r = queue_recorded(m, state, RECORD_STARTED, "StopUnit", "replace");
-        k = queue_recorded(m, state, RECORD_STOPPED, "StartUnit", alone ? "replace" : "fail");
+        r = swap_stop_started(m, state);
+        k = start_stopped(m, state, alone ? "replace" : "fail");
         if (r < 0 || k < 0)
                 return r < 0 ? r : k;
         return alone ? end_alone(m, task->vm, state) : 0;

@@ -373,6 +373,8 @@ static int stop(const Task *task) {
         r = swap_stop(m, task->vm, tell_waiting);
         if (r < 0)
                 return r;
+        /* Where the way back of the first step was ended before it did. */
+        (void) swap_stop_started(m, state);
         swap_wait_for_desktop(m, units, false);
         forget_failures(m, task->vm, state_read(state, RECORD_CANCELLED, &cancelled) < 0);
 

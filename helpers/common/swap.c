@@ -6,6 +6,7 @@
 #include "messages.h"
 #include "log.h"
 #include "pin.h"
+#include "record.h"
 #include "state.h"
 #include "swap.h"
 #include "text.h"
@@ -132,6 +133,31 @@ int swap_stop(Manager *m, const char *vm, SwapWaiting waiting) {
                 r = manager_wait(m, -1, clock_now() + LOOK_AGAIN);
         }
         return r < 0 && r != -ETIMEDOUT ? log_error_errno(r, "cannot wait until the steps are undone: %m") : 0;
+}
+
+int swap_stop_started(Manager *m, int state) {
+        _cleanup_strv_free_ char **units = NULL;
+        int r, ret = 0;
+
+        r = state_read(state, RECORD_STARTED, &units);
+        if (r < 0)
+                return r == -ENOENT ? 0 : log_error_errno(r, "cannot read which units were started for the VM: %m");
+
+        for (size_t n = strv_length(units); n > 0; n--) {
+                _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+                (void) manager_reset_failed(m, units[n - 1]);
+                r = manager_queue(m, "StopUnit", units[n - 1], "replace", &error);
+                if (r > 0)
+                        log_info("stopping again: %s", units[n - 1]);
+                if (r < 0)
+                        ret = log_full(LOG_ERR, r, &(LogSubject) { .unit = units[n - 1] },
+                                       "cannot stop %s again: %s", units[n - 1], error.message);
+        }
+        if (ret < 0)
+                return ret;
+        r = state_remove(state, RECORD_STARTED);
+        return r < 0 ? log_error_errno(r, "cannot remove the record of units started for the VM: %m") : 0;
 }
 
 void swap_wait_for_desktop(Manager *m, char *const *units, bool restart) {

@@ -39,6 +39,10 @@ bool swap_ask_for_desktop(Manager *m, char *const *units);
  * functions. Returns 0 however the steps ended, or a negative errno after it logged why. */
 int swap_stop(Manager *m, const char *vm, SwapWaiting waiting);
 
+/* Asks for the end of the units that run only while the VM has the GPU, as far as that is still on record.
+ * Returns 0 or a negative errno after it logged why. */
+int swap_stop_started(Manager *m, int state);
+
 /* Starts the units of the desktop, or restarts them if they may have begun without the GPU, and waits until
  * they run, for a limited time. Warns where one does not. */
 void swap_wait_for_desktop(Manager *m, char *const *units, bool restart);

@@ -6,7 +6,7 @@ is lost. tests/soak runs all of them, cases/faults.py a sample."""
 
 import hashlib
 
-from host import AUDIO, entry, GPU, Host, MORE, ONE_VM, states, step, VM
+from host import AUDIO, entry, GPU, Host, MORE, ONE_VM, SLEEPS, states, step, VM
 
 PROGRAMS = 'swap', 'desktop', 'modules', 'bind'
 BESIDE = 'cpus', 'inhibit', 'hugepages', 'device', 'power'
@@ -103,7 +103,11 @@ class Fault:
 
     def prepare(self, pc):
         """Returns the host as it has to be again, and what comes before the calls that are counted."""
-        host = Host(pc, MORE if self.program in BESIDE else ONE_VM)
+        if self.program == 'desktop':
+            # Without it the way back has nothing left to do.
+            host = Host(pc, ONE_VM + 'StartUnits=meanwhile.service\n', units=[('meanwhile.service', SLEEPS)])
+        else:
+            host = Host(pc, MORE if self.program in BESIDE else ONE_VM)
         self.arm(pc)
         if self.direction == 'stop':
             host.start()

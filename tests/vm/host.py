@@ -10,6 +10,9 @@ ONE_VM = DEVICES + f'[VM {VM}]\n'
 # What this PC can do for a VM beside that.
 MORE = ONE_VM + f'AllowedCPUs=0\nInhibit=sleep\nHugePages=8x2M\n[Device {GPU}]\nD3cold=yes\nPowerControl=on\n'
 
+# What stands for a service.
+SLEEPS = '[Service]\nExecStart=/usr/bin/sleep infinity\n'
+
 # How long the greeter may take to draw itself, on a machine that is busy with other things as well.
 PATIENCE = 120
 

@@ -4,12 +4,11 @@
 import json
 
 import domain
-from host import AUDIO, demand, drop_in, entry, GPU, greeter_pid, Host, ONE_VM, states, step, story, VM
+from host import AUDIO, demand, drop_in, entry, GPU, greeter_pid, Host, ONE_VM, SLEEPS, states, step, story, VM
 from names import refused
 
 DISK, PAYLOAD, RNG = '0000:00:04.0', '0000:00:05.0', '0000:00:07.0'
 DEVICES = f'[VM {VM}]\nDevices={GPU} {AUDIO}'
-SLEEPS = '[Service]\nExecStart=/usr/bin/sleep infinity\n'
 HOLDS = "[Service]\nExecStart=/bin/sh -c 'exec 3<>/dev/vfio/{}; exec sleep infinity'\n"
 
 # A VM with a device that nobody misses, and its swap, which goes on for as long as it is let.

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Other units of the host."""
 
-from host import Host, ONE_VM, states
-
-SLEEPS = '[Service]\nExecStart=/usr/bin/sleep infinity\n'
+from host import Host, ONE_VM, SLEEPS, states, step
 
 
 def case_stop_and_start_units(pc):
@@ -16,6 +14,16 @@ def case_stop_and_start_units(pc):
     assert states(pc, *names) == ['inactive', 'inactive', 'active', 'active']
     host.stop()
     assert states(pc, 'lightdm.service', *names) == ['active', 'active', 'inactive', 'inactive', 'active']
+
+
+def case_start_units_after_kill(pc):
+    """A unit of StartUnits= is stopped, too, where the step that should do so is ended in the middle."""
+    ended = f'{step("desktop")}.d/ended.conf', '[Service]\nExecStopPost=\nExecStopPost=/bin/sh -c "kill -KILL $$$$"\n'
+    host = Host(pc, ONE_VM + 'StartUnits=meanwhile.service\n', units=[('meanwhile.service', SLEEPS), ended])
+    host.start()
+    assert states(pc, 'meanwhile.service') == ['active']
+    host.stop()
+    assert states(pc, 'lightdm.service', 'meanwhile.service') == ['active', 'inactive']
 
 
 def case_slow_to_stop(pc):
