@@ -11,22 +11,22 @@ static const struct {
         int (*run)(int argc, char *argv[]);
         const char *help;
 } verbs[] = {
-        { "check", verb_check, "check VM [--json] Find out whether a swap can be made" },
-        { "plan", verb_plan, "plan [VM] [--xml] Show what a swap does, step by step, or the host devices for libvirt" },
-        { "status", verb_status, "status [VM]       Show where each swap stands, and who has the GPU" },
-        { "test", verb_test, "test VM --for=S   Swap, and give the GPU back after S seconds whatever happens" },
-        { "recover", verb_recover, "recover [VM]      Give the GPU back to the host, whatever is left of a swap" },
-        { "import", verb_import, "import [DIR]…     Make a configuration of the scripts that libvirt's hooks were" },
-        { "rom", verb_rom, "rom VERB …        Look into the ROM of a graphics card, make the file for a VM" },
+        { "check", verb_check, "check VM [--json]    Find out whether a swap can be made" },
+        { "plan", verb_plan, "plan [VM] [--xml]    Show what a swap does, or the host devices for libvirt" },
+        { "status", verb_status, "status [VM] [--json] Show where each swap stands, and who has the GPU" },
+        { "test", verb_test, "test VM --for=S      Swap, and give the GPU back after S seconds whatever happens" },
+        { "recover", verb_recover, "recover [VM]         Give the GPU back to the host, whatever is left of a swap" },
+        { "import", verb_import, "import [DIR]…        Make a configuration of libvirt's old hooks" },
+        { "rom", verb_rom, "rom VERB …           Look into the ROM of a graphics card, make the file for a VM" },
 };
 
 static int usage(FILE *f) {
         (void) fprintf(f, "Usage: %s VERB …\n\n", program_invocation_short_name);
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
                 (void) fprintf(f, "  %s\n", verbs[i].help);
-        (void) fprintf(f, "  --help            Show this text\n"
-                          "  --version         Show the version\n\n"
-                          "See vfio-gpu.conf(5) and vfio-gpu@.service(8).\n");
+        (void) fprintf(f, "  --help               Show this text\n"
+                          "  --version            Show the version\n\n"
+                          "See vfio-gpuctl(1), vfio-gpu.conf(5) and vfio-gpu@.service(8).\n");
         return f == stdout ? EXIT_SUCCESS : EXIT_USAGE;
 }
 
