@@ -9,7 +9,6 @@
 #include "record.h"
 #include "state.h"
 #include "swap.h"
-#include "text.h"
 
 /* How long a display manager may take to start before nobody waits for it any longer. */
 #define DESKTOP_TIMEOUT (90 * USEC_PER_SEC)
@@ -41,17 +40,10 @@ bool swap_is_tuning(const char *unit) {
 }
 
 int swap_units(Manager *m, const char *vm, char *const *states, char ***ret) {
-        _cleanup_strv_free_ char **patterns = NULL, **found = NULL, **units = NULL;
-        _cleanup_free_ char *plain = NULL;
+        _cleanup_strv_free_ char **found = NULL, **units = NULL;
         int r;
 
-        /* The patterns are globs, in which the backslash of an escaped name has to be escaped again. */
-        plain = text_replace(vm, "\\", "\\\\");
-        r = plain ? strv_extendf(&patterns, "vfio-gpu-*@%s.service", plain) : -ENOMEM;
-        if (r >= 0)
-                r = strv_extendf(&patterns, "vfio-gpu@%s.target", plain);
-        if (r >= 0)
-                r = manager_list_units(m, states, patterns, &found);
+        r = manager_list_units(m, states, STRV_MAKE("vfio-gpu-*@*.service", "vfio-gpu@*.target"), &found);
         STRV_FOREACH(unit, found)
                 if (r >= 0 && swap_has_unit(*unit, vm))
                         r = strv_extend(&units, *unit);
@@ -149,10 +141,12 @@ int swap_stop_started(Manager *m, int state) {
                 (void) manager_reset_failed(m, units[n - 1]);
                 r = manager_queue(m, "StopUnit", units[n - 1], "replace", &error);
                 if (r > 0)
-                        log_info("stopping again: %s", units[n - 1]);
+                        log_info("stopping what ran only for the VM: %s", units[n - 1]);
                 if (r < 0)
-                        ret = log_full(LOG_ERR, r, &(LogSubject) { .unit = units[n - 1] },
-                                       "cannot stop %s again: %s", units[n - 1], error.message);
+                        ret = log_full(LOG_ERR, r,
+                                       &(LogSubject) { .id = MESSAGE_UNIT_NOT_STARTED, .unit = units[n - 1] },
+                                       "cannot stop %s, which ran only for the VM: %s; 'systemctl stop %s' tries it "
+                                       "again", units[n - 1], error.message, units[n - 1]);
         }
         if (ret < 0)
                 return ret;
