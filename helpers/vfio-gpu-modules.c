@@ -12,15 +12,17 @@
 static int start(_unused_ const Task *task) {
         _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
         _cleanup_free_ char *driver = root_path("/sys/bus/pci/drivers/" VFIO_DRIVER);
+        bool is_there = driver && path_exists(driver);
         int r;
 
-        r = module_open(&kmod);
+        /* A kernel without modules can have the driver all the same, and one whose files an upgrade has removed
+         * keeps what it has. */
+        r = is_there ? module_try_open(&kmod) : module_open(&kmod);
         if (r < 0)
-                return r;
+                return is_there ? 0 : r;
 
         r = module_load(kmod, VFIO_DRIVER);
-        /* A kernel without modules can have the driver all the same. */
-        if (r < 0 && !(driver && path_exists(driver)))
+        if (r < 0 && !is_there)
                 return log_full(LOG_ERR, r, &(LogSubject) { .module = VFIO_DRIVER },
                                 "cannot load vfio-pci: %m; does 'modinfo vfio-pci' find it for the running kernel? "
                                 "After an upgrade of the kernel, reboot");
