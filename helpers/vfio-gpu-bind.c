@@ -325,10 +325,9 @@ static int give_back(const Task *task, Function *functions, int state) {
 
         r = take_all(functions);
         bars_restore(state);
-        if (state_read(state, RECORD_RESCAN, &nothing) < 0)
-                functions_drop_gone(functions);
-        else if (r >= 0)
+        if (r >= 0 && state_read(state, RECORD_RESCAN, &nothing) >= 0)
                 r = rescan(functions);
+        functions_drop_gone(functions);
 
         /* Modules that do not find their GPU would have to be unloaded again; what needs none comes back in
          * any case. */
