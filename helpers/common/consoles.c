@@ -131,8 +131,13 @@ static bool covers(const char *function, unsigned long long address) {
         return false;
 }
 
-/* Returns whether the frame buffer that the firmware left lies in the GPU's memory; the kernel calls it
- * BOOTFB. */
+/* Returns whether a line of /proc/iomem is about the frame buffer that the firmware left: as its device has
+ * it (sysfb_create_simplefb()), or the driver, where the device has none. */
+static bool is_firmware(const char *line) {
+        return endswith(line, ": BOOTFB") || endswith(line, ": efifb") || endswith(line, ": vesafb");
+}
+
+/* Returns whether that frame buffer lies in the GPU's memory. */
 static bool firmware_is_on(char *const *functions) {
         _cleanup_free_ char *path = root_path("/proc/iomem"), *iomem = NULL;
         _cleanup_strv_free_ char **lines = NULL;
@@ -142,7 +147,7 @@ static bool firmware_is_on(char *const *functions) {
                 return false;
 
         STRV_FOREACH(line, lines)
-                if (endswith(*line, ": BOOTFB") && sscanf(*line, "%llx-", &begin) == 1)
+                if (is_firmware(*line) && sscanf(*line, "%llx-", &begin) == 1)
                         for (char *const *f = functions; f && *f; f++)
                                 if (covers(*f, begin))
                                         return true;
