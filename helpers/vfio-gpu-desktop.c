@@ -267,15 +267,14 @@ static void end_settings(Manager *m, const char *vm) {
         (void) manager_wait(m, -1, clock_now() + SETTINGS_TIMEOUT);
 }
 
+/* As long as anything is left to undo, what ran counts for the next attempt. */
 static int end_alone(Manager *m, const char *vm, int state) {
         _cleanup_strv_free_ char **left = NULL;
         int r;
 
-        r = state_remove(state, RECORD_STOPPED);
-        if (r >= 0)
-                r = swap_unfinished(state, &left);
+        r = swap_unfinished(state, &left);
         if (r < 0)
-                return log_error_errno(r, "cannot clear the records in " STATE_DIRECTORY "/%s: %m", vm);
+                return log_oom();
         return left ? 0 : swap_finish(m, vm, state);
 }
 
