@@ -140,12 +140,47 @@ int manager_unit_was_terminated(Manager *m, const char *unit) {
         return r < 0 ? r : streq(result, "signal") && status == SIGTERM;
 }
 
+/* Returns 1 with the path of the job that the unit has, 0 if it has none, or a negative errno. */
+static int find_job(Manager *m, const char *unit, char **ret) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        _cleanup_free_ char *path = NULL;
+        const char *job;
+        uint32_t id;
+        int r;
+
+        r = unit_path(unit, &path);
+        if (r >= 0)
+                r = sd_bus_get_property(m->bus, SYSTEMD, path, SYSTEMD ".Unit", "Job", NULL, &reply, "(uo)");
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "(uo)", &id, &job);
+        if (r < 0 || id == 0)
+                return r < 0 ? r : 0;
+
+        *ret = strdup(job);
+        return *ret ? 1 : -ENOMEM;
+}
+
+/* Returns whether the unit is to be started: at boot it may wait for others. */
+static int is_to_start(Manager *m, const char *unit) {
+        _cleanup_free_ char *job = NULL, *type = NULL;
+        int r;
+
+        r = find_job(m, unit, &job);
+        /* A job that is done in this moment has no type any more. */
+        if (r <= 0 || sd_bus_get_property_string(m->bus, SYSTEMD, job, SYSTEMD ".Job", "JobType", NULL, &type) < 0)
+                return r < 0 ? r : 0;
+        return streq(type, "start") || streq(type, "restart");
+}
+
 int manager_unit_runs(Manager *m, const char *unit) {
         _cleanup_free_ char *state = NULL;
         int r;
 
         r = manager_unit_string(m, unit, "Unit", "ActiveState", &state);
-        return r < 0 ? r : streq(state, "active") || streq(state, "activating") || streq(state, "reloading");
+        if (r < 0)
+                return r;
+        return streq(state, "active") || streq(state, "activating") || streq(state, "reloading") ? 1 :
+                                                                                            is_to_start(m, unit);
 }
 
 int manager_unit_can_start(Manager *m, const char *unit) {
@@ -241,18 +276,11 @@ int manager_queue(Manager *m, const char *method, const char *unit, const char *
 }
 
 int manager_follow(Manager *m, const char *unit) {
-        _cleanup_message_ sd_bus_message *reply = NULL;
-        _cleanup_free_ char *path = NULL;
-        const char *job;
-        uint32_t id;
+        _cleanup_free_ char *job = NULL;
         int r;
 
-        r = unit_path(unit, &path);
-        if (r >= 0)
-                r = sd_bus_get_property(m->bus, SYSTEMD, path, SYSTEMD ".Unit", "Job", NULL, &reply, "(uo)");
-        if (r >= 0)
-                r = sd_bus_message_read(reply, "(uo)", &id, &job);
-        return r < 0 || id == 0 ? r : remember_job(m, job);
+        r = find_job(m, unit, &job);
+        return r <= 0 ? r : remember_job(m, job);
 }
 
 /* Waits for the next message. Returns 0, or a negative errno as manager_wait() does. */

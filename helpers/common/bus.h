@@ -33,7 +33,7 @@ int manager_new_call(Manager *m, const char *method, sd_bus_message **ret);
  * negative errno. */
 int manager_unit_string(Manager *m, const char *unit, const char *interface, const char *property, char **ret);
 
-/* Returns 1 if the unit is active or on its way to that, 0 if not, or a negative errno. */
+/* Returns 1 if the unit is active, on its way to that, or waits to be started; 0 if not, or a negative errno. */
 int manager_unit_runs(Manager *m, const char *unit);
 
 /* Returns 1 if a person could start the unit, 0 if it is masked, faulty or refuses that, or a negative

@@ -26,6 +26,19 @@ def case_start_units_after_kill(pc):
     assert states(pc, 'lightdm.service', 'meanwhile.service') == ['active', 'inactive']
 
 
+def case_start_that_waits(pc):
+    """A display manager that waits to be started, as at boot, counts as one that runs."""
+    pc.sh('systemctl stop lightdm.service')
+    host = Host(pc, units=[('first.service', '[Service]\nType=oneshot\nExecStart=/usr/bin/sleep infinity\n'),
+                           ('lightdm.service.d/case.conf', '[Unit]\nAfter=first.service\n')])
+    pc.sh('systemctl start --no-block first.service lightdm.service')
+    assert states(pc, 'lightdm.service') == ['inactive']
+    host.start()
+    pc.sh('systemctl stop first.service')
+    host.stop()
+    assert states(pc, 'lightdm.service') == ['active']
+
+
 def case_slow_to_stop(pc):
     """A unit that stops in its own good time is waited for: the time limit of the step is not for that."""
     slow = ('slow.service', SLEEPS + 'ExecStop=/usr/bin/sleep 6\n')
