@@ -86,52 +86,101 @@ static int check(Manager *m, const Task *task) {
         return report_findings(&findings);
 }
 
-/* Gives back what other VMs were handed and do not use any more. */
-static int take_over(Manager *m, const Task *task) {
-        _cleanup_strv_free_ char **owners = NULL;
+/* Lists which other VMs were handed one of the functions. */
+static int find_others(const Task *task, char ***ret) {
+        _cleanup_strv_free_ char **owners = NULL, **others = NULL;
         int r;
 
         r = functions_owners(task->functions, &owners);
+        STRV_FOREACH(owner, owners)
+                if (r >= 0 && !streq(*owner, task->vm))
+                        r = strv_extend(&others, *owner);
         if (r < 0)
                 return log_error_errno(r, "cannot look for other swaps: %m; nothing was changed");
 
-        STRV_FOREACH(other, owners) {
-                _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-                _cleanup_free_ char *unit = NULL;
-
-                if (streq(*other, task->vm))
-                        continue;
-                if (asprintf(&unit, "vfio-gpu@%s.service", *other) < 0)
-                        return log_oom();
-
-                log_info("VM %s was handed the GPU and does not use it: taking it back first", *other);
-                r = manager_queue(m, "StopUnit", unit, "replace", &error);
-                if (r < 0)
-                        return log_error_errno(r, "cannot stop %s: %s; nothing was changed", unit, error.message);
-                r = manager_wait(m, -1, UINT64_MAX);
-                if (r < 0)
-                        return log_error_errno(r, "cannot wait for %s: %m", unit);
-        }
+        *ret = TAKE_PTR(others);
         return 0;
 }
 
-static int note_running(Manager *m, const Task *task, int state) {
-        _cleanup_strv_free_ char **running = NULL;
-        int r = 0;
+static int stop_other(Manager *m, const char *other) {
+        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *unit = NULL;
+        int r;
 
+        if (asprintf(&unit, "vfio-gpu@%s.service", other) < 0)
+                return log_oom();
+
+        log_info("VM %s was handed the GPU and does not use it: taking it back first", other);
+        r = manager_queue(m, "StopUnit", unit, "replace", &error);
+        if (r <= 0)
+                return log_error_errno(r ?: -ECANCELED, "cannot stop %s: %s; nothing was changed", unit,
+                                       error.message);
+        r = manager_wait(m, -1, UINT64_MAX);
+        return r < 0 ? log_error_errno(r, "cannot wait for %s: %m", unit) : 0;
+}
+
+/* Gives back what other VMs were handed and do not use any more. What is left of that would be taken for the
+ * host's own state. */
+static int take_over(Manager *m, const Task *task) {
+        _cleanup_strv_free_ char **others = NULL, **left = NULL;
+        int r;
+
+        r = find_others(task, &others);
+        STRV_FOREACH(other, others)
+                if (r >= 0)
+                        r = stop_other(m, *other);
+        if (r >= 0)
+                r = find_others(task, &left);
+        if (r < 0 || !left)
+                return r;
+        return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_REFUSED },
+                        "VM %s could not give the GPU back, 'journalctl VFIO_GPU_VM=\"%s\"' says why: mend "
+                        "that, and run 'vfio-gpuctl recover \"%s\"'; nothing was changed", *left, *left, *left);
+}
+
+static int list_running(Manager *m, const Task *task, char *const *earlier, char ***ret) {
+        _cleanup_strv_free_ char **running = NULL;
+        int r;
+
+        r = strv_copy(earlier, &running);
         STRV_FOREACH(unit, task->stop_units) {
+                if (r < 0 || strv_contains(earlier, *unit))
+                        continue;
                 r = manager_unit_runs(m, *unit);
                 if (r > 0)
                         r = strv_extend(&running, *unit);
-                if (r < 0)
-                        break;
         }
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(running);
+        return 0;
+}
+
+/* What ran before an earlier swap, whose way back was not finished, is to run after this one as well. */
+static int note_running(Manager *m, const Task *task, int state, char ***ret_earlier) {
+        _cleanup_strv_free_ char **running = NULL;
+        int r;
+
+        r = state_read(state, RECORD_STOPPED, ret_earlier);
+        if (r >= 0 || r == -ENOENT)
+                r = list_running(m, task, *ret_earlier, &running);
         if (r >= 0)
                 r = state_write(state, RECORD_STOPPED, running);
         if (r >= 0)
                 r = state_remove(state, RECORD_RETURNING);
+        if (r >= 0)
+                r = state_remove(state, RECORD_CANCELLED);
         return r < 0 ? log_error_errno(r, "cannot note what runs in " STATE_DIRECTORY "/%s: %m; nothing was changed",
                                        task->vm) : 0;
+}
+
+/* The way back then knows that nothing was begun. */
+static void forget_running(int state, char *const *earlier) {
+        if (earlier)
+                (void) state_write(state, RECORD_STOPPED, earlier);
+        else
+                (void) state_remove(state, RECORD_STOPPED);
 }
 
 /* What an earlier attempt left in "systemctl --failed" would be taken for this one's; and a step that was
@@ -289,7 +338,7 @@ static int run_target(Manager *m, const Task *task, int state, int signals) {
         return 0;
 }
 
-static int begin(Manager *m, const Task *task, int state) {
+static int begin(Manager *m, const Task *task, int state, char *const *earlier) {
         _cleanup_close_ int signals = -1;
         int r;
 
@@ -298,8 +347,7 @@ static int begin(Manager *m, const Task *task, int state) {
         if (r >= 0)
                 r = have_huge_pages(m, task, signals);
         if (r < 0) {
-                /* Without it the way back knows that nothing was begun. */
-                (void) state_remove(state, RECORD_STOPPED);
+                forget_running(state, earlier);
                 return r == -EINTR ? note_cancelled(state) : r;
         }
 
@@ -310,6 +358,7 @@ static int begin(Manager *m, const Task *task, int state) {
 }
 
 static int start(const Task *task) {
+        _cleanup_strv_free_ char **earlier = NULL;
         _cleanup_manager_ Manager *m = NULL;
         _cleanup_close_ int state = -1;
         int r;
@@ -330,13 +379,13 @@ static int start(const Task *task) {
         state = state_open(task->vm, true);
         if (state < 0)
                 return log_error_errno(state, "cannot make " STATE_DIRECTORY "/%s: %m; nothing was changed", task->vm);
-        r = note_running(m, task, state);
+        r = note_running(m, task, state, &earlier);
         if (r < 0)
                 return r;
 
         /* Also because a failed unit stays loaded, and would not be read from its copy. */
         forget_failures(m, task->vm, false);
-        return begin(m, task, state);
+        return begin(m, task, state, earlier);
 }
 
 /* Steps that take their time are not told: the status may say why they are undone. */
@@ -385,12 +434,14 @@ static int stop(const Task *task) {
 }
 
 int main(int argc, char **argv) {
-        /* "refuse TEXT…" stands in the place of "start" for a VM whose configuration is no good: it says
+        /* "refuse VM TEXT…" stands in the place of "start" for a VM whose configuration is no good: it says
          * why. */
-        if (argc > 2 && streq(argv[1], "refuse")) {
-                journal_open(NULL);
-                STRV_FOREACH(text, argv + 2)
-                        (void) log_full(LOG_ERR, 0, &(LogSubject) { .id = MESSAGE_REFUSED }, "%s", *text);
+        if (argc > 3 && streq(argv[1], "refuse")) {
+                LogSubject subject = { .id = MESSAGE_REFUSED, .finding = "configuration" };
+
+                journal_open(argv[2]);
+                STRV_FOREACH(text, argv + 3)
+                        (void) log_full(LOG_ERR, 0, &subject, "%s", *text);
                 return EXIT_FAILURE;
         }
         return step_main(argc, argv, &(StepVerbs) { .start = start, .stop = stop, .stop_once = true });

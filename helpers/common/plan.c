@@ -278,6 +278,8 @@ static int plan_refusal(Plan *plan) {
         r = strv_extend(&plan->entry, LIBEXECDIR "/vfio-gpu-swap");
         if (r >= 0)
                 r = strv_extend(&plan->entry, "refuse");
+        if (r >= 0)
+                r = strv_extend(&plan->entry, plan->vm);
         for (size_t i = 0; i < n && i < REFUSAL_PROBLEMS_MAX && r >= 0; i++)
                 r = strv_extend(&plan->entry, plan->problems[i]);
         if (r >= 0 && n > REFUSAL_PROBLEMS_MAX)

@@ -282,7 +282,8 @@ static void test_plan(void) {
         is(keep.steps[2].name, "bind");
         is(keep.steps[2].start[3], "--consoles=keep");
         is(bad.entry[1], "refuse");
-        ok(strv_length(bad.entry) == 2 + strv_length(bad.problems));
+        is(bad.entry[2], bad.vm);
+        ok(strv_length(bad.entry) == 3 + strv_length(bad.problems));
 }
 
 int main(void) {

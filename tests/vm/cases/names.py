@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Configurations: names, mistakes, refusals, changes during a swap."""
 
-from host import demand, DEVICES, drivers, entry, greeter_pid, Host, ONE_VM, states, story, VM
+from host import demand, DEVICES, drivers, drop_in, entry, greeter_pid, Host, ONE_VM, states, step, story, VM
 
 
 def refused(pc, config, *reasons):
@@ -19,6 +19,7 @@ def case_mistake_in_one_vm(pc):
     status, _ = pc.run('systemctl start vfio-gpu@macOS')
     assert status == 1
     demand(story(pc, 'macOS'), '/etc/vfio-gpu.conf:5: ', 'TimeoutSec=')
+    demand(pc.sh('journalctl -b -o cat VFIO_GPU_VM=macOS VFIO_GPU_FINDING=configuration'), 'TimeoutSec=')
     pc.sh('systemctl start vfio-gpu@Windows10')
 
 
@@ -46,4 +47,15 @@ def case_odd_names(pc):
     pc.sh('/etc/libvirt/hooks/qemu.d/vfio-gpu win-10 prepare begin -')
     assert drivers(pc, ['0000:01:00.0']) == {'0000:01:00.0': ['vfio-pci', 'vfio-pci']}
     pc.sh("systemctl stop 'vfio-gpu@win-10'")
+    host.is_as_before()
+
+
+def case_odd_name_without_desktop(pc):
+    """The steps of such a VM are waited for, and looked at, when there is no display manager to wait for."""
+    pc.sh('systemctl stop lightdm.service')
+    fails = drop_in(step('bind', r'Windows\x2010'), "ExecStartPost=/bin/sh -c '! mkdir /run/failed-once'")
+    host = Host(pc, DEVICES + '[VM Windows 10]\n', units=[fails])
+    assert pc.run("systemctl start 'vfio-gpu@Windows 10'")[0] == 1
+    demand(story(pc, 'Windows 10'), r'vfio-gpu-bind@Windows\x2010.service failed: ')
+    pc.sh("systemctl start 'vfio-gpu@Windows 10' && systemctl stop 'vfio-gpu@Windows 10'")
     host.is_as_before()
