@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <ctype.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 
 #include <systemd/sd-login.h>
@@ -186,11 +187,27 @@ static bool is_dark(const char *vm) {
         return false;
 }
 
+/* Of two at a time, that of a person and the one that the service manager starts by itself after a failure,
+ * each would find half of what the other does. Returns a descriptor, or a negative errno after it logged why. */
+static int lock(const char *vm) {
+        int fd = state_open(vm, false);
+
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+                log_info("waiting for another recovery ('systemctl status " SWAP_RECOVER "@%s.service')", vm);
+                (void) flock(fd, LOCK_EX);
+        }
+        return fd >= 0 || fd == -ENOENT ? fd : log_error_errno(fd, "cannot open " STATE_DIRECTORY "/%s: %m", vm);
+}
+
 /* Without the units, or where they did not do it. */
 static int recover_by_records(Manager *m, const char *vm, char *const *addresses, char *const *units) {
-        _cleanup_close_ int state = -1;
+        _cleanup_close_ int locked = -1, state = -1;
         bool was_dark;
         int r, k;
+
+        locked = lock(vm);
+        if (locked < 0 || !state_exists(vm))
+                return locked < 0 && locked != -ENOENT ? locked : 0;
 
         r = check_vm_is_gone(vm, addresses);
         if (r >= 0)

@@ -5,11 +5,13 @@ import json
 
 import domain
 from fault import BUS
-from host import demand, drop_in, entry, Host, ONE_VM, prop, states, step, story, VM
+from host import demand, drivers, drop_in, entry, Host, ONE_VM, prop, states, step, story, VM
 from pinned import install_package, RECOVER, remove_package
 
 # A process that has the IOMMU group open is as much of a VM as the kernel sees.
 GUEST = ('guest.service', "[Service]\nExecStart=/bin/bash -c 'exec 3<>/dev/vfio/[0-9]*; exec sleep infinity'\n")
+# A way back that fails, and no second attempt by itself.
+FAILS_BACK = (drop_in(step('bind'), 'ExecStopPost=\nExecStopPost=/bin/false'), drop_in(RECOVER, 'ExecStart=\nExecStart=/bin/false'))
 TEST_UNITS = 'vfio-gpu-test@Windows10.timer', 'vfio-gpu-test@Windows10.service'
 
 
@@ -173,8 +175,7 @@ def case_recover_without_units(pc):
 
 def case_recover_half_done(pc):
     """What a failing way back left, a copy of the program takes back when the package is gone."""
-    host = handed_over(pc, units=[drop_in(step('bind'), 'ExecStopPost=\nExecStopPost=/bin/false'),
-                                  drop_in(RECOVER, 'ExecStart=\nExecStart=/bin/false')])
+    host = handed_over(pc, units=FAILS_BACK)
     pc.run(f'systemctl stop {entry(VM)}')
     pc.wait_until(f'systemctl is-failed -q {RECOVER}')
     assert states(pc, entry(VM)) == ['failed']
@@ -187,6 +188,51 @@ def case_recover_half_done(pc):
     output = pc.sh(f'/run/vfio-gpu/.programs-{VM}/vfio-gpuctl recover', 120)
     demand(output, 'gave 0000:01:00.0 back to bochs-drm', 'the host has its GPU back')
     install_package(pc)
+    host.is_back(failed=[step('bind'), entry(VM), RECOVER])
+
+
+def case_other_vm_is_left_half_done(pc):
+    """A VM whose way back fails when another is started keeps that from beginning."""
+    host = handed_over(pc, ONE_VM + '[VM macOS]\n', units=FAILS_BACK)
+    demand(host.start_fails('macOS'), f'VM {VM} could not give the GPU back', 'nothing was changed')
+    demand(pc.sh(f'vfio-gpuctl recover {VM}', 120), 'gave 0000:01:00.0 back to bochs-drm', 'the host has its GPU back')
+    host.is_back(failed=[step('bind'), entry(VM), RECOVER, entry('macOS')])
+
+
+def case_start_after_half_done(pc):
+    """What ran before a swap whose way back failed runs after the next one."""
+    host = handed_over(pc, units=FAILS_BACK)
+    pc.run(f'systemctl stop {entry(VM)}')
+    pc.wait_until(f'systemctl is-failed -q {RECOVER}')
+    pc.sh(f"systemctl stop lightdm.service; rm -r /etc/systemd/system/{step('bind')}.d; systemctl daemon-reload")
+    host.start()
+    host.stop()
+    host.is_back()
+
+
+def case_target_alone_half_done(pc):
+    """What ran is on record until everything is taken back, also where only the target was started."""
+    target = entry(VM).replace('.service', '.target')
+    host = Host(pc, units=FAILS_BACK)
+    pc.sh(f'systemctl start {target}')
+    pc.sh(f'systemctl stop {target}')
+    pc.wait_until(f'systemctl is-failed -q {step("bind")} && ! systemctl is-active -q {step("desktop")}')
+    demand(pc.sh(f'vfio-gpuctl recover {VM}', 120), 'gave 0000:01:00.0 back to bochs-drm', 'the host has its GPU back')
+    host.is_back(failed=[step('bind')])
+
+
+def case_recover_twice(pc):
+    """Of two recoveries at a time the second waits for the first, and finds nothing left to do."""
+    host = handed_over(pc, units=FAILS_BACK)
+    pc.run(f'systemctl stop {entry(VM)}')
+    pc.wait_until(f'systemctl is-failed -q {RECOVER}')
+    pc.sh(f"systemd-run --unit=first flock /run/vfio-gpu/{VM} sh -c 'sleep infinity; :'")
+    pc.wait_until(f'! flock --nonblock /run/vfio-gpu/{VM} true')
+    pc.sh('systemd-run --unit=second vfio-gpuctl recover')
+    pc.wait_until('journalctl -b -u second.service | grep -q "waiting for another recovery"')
+    assert drivers(pc, ['0000:01:00.0']) == {'0000:01:00.0': ['vfio-pci', 'vfio-pci']}
+    pc.sh('systemctl stop first.service')
+    pc.wait_until('! systemctl is-active -q second.service', 60)
     host.is_back(failed=[step('bind'), entry(VM), RECOVER])
 
 
