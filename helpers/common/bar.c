@@ -158,11 +158,11 @@ static int restore_all(int state) {
         if (r < 0)
                 return r == -ENOENT ? 0 : log_warning_errno(r, "cannot read the record of memory regions: %m");
         STRV_FOREACH(line, record) {
-                char address[sizeof("0000:00:00.0")];
+                char address[sizeof("00000000:00:00.0")];
                 BarSize size;
                 unsigned now;
 
-                if (sscanf(*line, "%12s %u %u", address, &size.bar, &size.order) != 3)
+                if (sscanf(*line, "%16s %u %u", address, &size.bar, &size.order) != 3)
                         continue;
                 change(address, &size, "make again");
                 left = left || (bar_read(address, size.bar, &now) >= 0 && now != size.order);
