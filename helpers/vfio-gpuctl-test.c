@@ -3,6 +3,7 @@
 #include "bus.h"
 #include "clock.h"
 #include "log.h"
+#include "root.h"
 #include "strv.h"
 #include "swap.h"
 #include "text.h"
@@ -159,6 +160,11 @@ int verb_test(int argc, char *argv[]) {
         if (!name || !value || parse_seconds(value, &seconds) < 0 || seconds == 0) {
                 log_error("expected: test VM --for=SECONDS, a day at most");
                 return EXIT_USAGE;
+        }
+
+        if (root_is_set()) {
+                log_error("test is for this machine: call it without VFIO_GPU_ROOT.");
+                return EXIT_REFUSED;
         }
 
         log_set_max_level(LOG_CRIT);
