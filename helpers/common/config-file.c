@@ -106,7 +106,7 @@ static const char *filter_line(Reader *r, size_t length) {
         if (!*text || strchr("[#;", *text) || r->passing_over)
                 return "";
 
-        for (char *p = text + 1; (p = strchr(p, '#')); p++)
+        for (char *p = text + 1; (p = strpbrk(p, "#;")); p++)
                 if (isblank((unsigned char) p[-1])) {
                         *p = 0;
                         return strip(text);

@@ -370,7 +370,8 @@ static int assign(Config *config, const ConfigEvent *event, const Location *wher
                 return 0;
         if (config->scope.type == SCOPE_NONE)
                 return complain(config, &config->problems, where,
-                                "%s= stands before any section: expected [GPU], [Host] or [VM NAME] above it",
+                                "%s= stands before any section: expected [GPU], [Host], [VM NAME] or [Device "
+                                "ADDRESS] above it",
                                 event->key);
 
         key = key_from_name(event->key);
