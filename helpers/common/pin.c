@@ -118,8 +118,8 @@ int pin_units(Manager *m, const char *vm, int state) {
         own_programs = r >= 0;
         if (r < 0)
                 (void) log_warning_errno(r,
-                                         "cannot copy the programs to " STATE_DIRECTORY "/%s: %m; the package "
-                                         "must not be upgraded or removed during this swap", vm);
+                                         "cannot copy the programs below " STATE_DIRECTORY ": %m; the package "
+                                         "must not be upgraded or removed during this swap");
 
         for (size_t i = 0; copies && copies[i]; i += 2) {
                 r = copy_unit(vm, copies[i], copies[i + 1], own_programs);
@@ -176,7 +176,7 @@ int unpin_units(Manager *m, const char *vm, int state) {
                         log_warning("cannot remove %s", copies[i + 1]);
         r = programs_remove(vm);
         if (r < 0)
-                (void) log_warning_errno(r, "cannot remove the copies of programs in " STATE_DIRECTORY "/%s: %m", vm);
+                (void) log_warning_errno(r, "cannot remove the copies of programs below " STATE_DIRECTORY ": %m");
 
         r = is_loaded_from_copy(m, vm) || state_read(state, RECORD_RELOAD, &reload) >= 0 ? manager_reload(m) : 0;
         if (r < 0)
