@@ -5,7 +5,7 @@ import domain
 import power
 from channel import ChannelTimeout
 from fault import BUS
-from host import AUDIO, demand, drivers, entry, GPU, greeter_pid, Host, states, step, story, VM
+from host import AUDIO, demand, drivers, drop_in, entry, GPU, greeter_pid, Host, states, step, story, VM
 
 # Leaves as much as a few programs need.
 HOG = """
@@ -84,8 +84,8 @@ def case_libvirtd_is_killed(pc):
 
 
 def case_reboot(pc):
-    """A reboot while a VM has the GPU is quick, and comes up as a normal desktop."""
-    host = Host(pc)
+    """A reboot while a VM has the GPU is quick, undoes nothing on the way down, and comes up as a normal desktop."""
+    host = Host(pc, units=[drop_in(step('bind'), 'ExecStopPost=/usr/bin/touch /var/lib/undone')])
     host.start()
     try:
         pc.run('systemctl reboot', 20)
@@ -93,6 +93,17 @@ def case_reboot(pc):
         pass  # The shell may be gone before it answers.
     pc.wait_screen(lambda picture: picture.diff(host.picture) > 1000, timeout=60)
     power.boots_normally(pc, host.picture)
+    assert pc.run('ls /var/lib/undone')[0] != 0
+
+
+def case_modules_are_gone(pc):
+    """After an upgrade of the kernel, before the reboot, a swap that needs no module is made."""
+    pc.sh('modprobe vfio-pci; mv /lib/modules/$(uname -r) /lib/modules/away')
+    host = Host(pc)
+    host.start()
+    host.handed_over(picture=False)
+    host.stop()
+    host.is_as_before()
 
 
 def case_gpu_vanishes(pc):
