@@ -80,7 +80,7 @@ class Fault:
         if not self.loader:
             return [0]
         calls = pc.sh(f'''
-            strace -o /run/loader -e trace={','.join(self.loader)},rseq /usr/lib/vfio-gpu/vfio-gpu-{self.program} >/dev/null 2>&1
+            strace -o /run/loader -e trace={','.join(self.loader)},rseq /usr/libexec/vfio-gpu/vfio-gpu-{self.program} >/dev/null 2>&1
             sed '/^rseq/,$ d' /run/loader''').splitlines()
         return [sum(line.startswith(f'{name}(') for line in calls) for name in self.loader]
 

@@ -3,7 +3,7 @@
 
 from host import demand, drop_in, entry, Host, ONE_VM, prop, states, step, story, VM
 
-PACKAGE = ('/usr/lib/vfio-gpu /usr/lib/systemd/system/vfio-gpu*@.service /usr/lib/systemd/system-generators/vfio-gpu-generator '
+PACKAGE = ('/usr/libexec/vfio-gpu /usr/lib/systemd/system/vfio-gpu*@.service /usr/lib/systemd/system-generators/vfio-gpu-generator '
            '/usr/lib/udev/rules.d/70-vfio-gpu.rules /usr/bin/vfio-gpuctl')
 RECOVER = f'vfio-gpu-recover@{VM}.service'
 STEPS = 'desktop', 'bind'
@@ -56,7 +56,7 @@ def case_package_upgraded(pc):
     """Other programs in the place of those that the swap began with are not run."""
     host = Host(pc)
     host.start()
-    pc.sh('for f in /usr/lib/vfio-gpu/*; do cp --remove-destination /bin/false $f; done')
+    pc.sh('for f in /usr/libexec/vfio-gpu/*; do cp --remove-destination /bin/false $f; done')
     pc.sh('systemctl daemon-reload')
     host.stop()
     host.is_as_before()

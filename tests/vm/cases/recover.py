@@ -163,7 +163,7 @@ def case_recover_without_units(pc):
     """Units that the service manager does not know any more are not needed to recover."""
     host = handed_over(pc)
     remove_package(pc)
-    pc.sh('tar -xPf /run/package.tar /usr/lib/vfio-gpu /usr/bin/vfio-gpuctl && rm /run/systemd/system/vfio-gpu* && '
+    pc.sh('tar -xPf /run/package.tar /usr/libexec/vfio-gpu /usr/bin/vfio-gpuctl && rm /run/systemd/system/vfio-gpu* && '
           'systemctl daemon-reload')
     assert prop(pc, step('bind'), 'LoadState') == 'not-found'
     output = pc.sh('vfio-gpuctl recover', 120)
