@@ -6,14 +6,34 @@
 #include "strv.h"
 #include "text.h"
 
-static bool is_boot_gpu(const char *address) {
-        unsigned long boot_vga;
-        int class;
+static bool is_display(const char *address) {
+        int class = pci_class(address);
 
-        if (pci_read_number(address, "boot_vga", &boot_vga) < 0 || boot_vga != 1)
-                return false;
-        class = pci_class(address);
         return class >= 0 && pci_class_is_display(class);
+}
+
+static bool has_mark(const char *address, const char *attribute) {
+        unsigned long marked;
+
+        return pci_read_number(address, attribute, &marked) >= 0 && marked == 1;
+}
+
+/* Only VGA compatible functions have boot_vga, which a GPU of today need not be, and it is lost where the
+ * function was removed from the bus. Linux 6.18 brought boot_display. One GPU alone needs neither. */
+static const char *find_boot_gpu(char *const *bus) {
+        const char *only = NULL;
+        size_t n = 0;
+
+        STRV_FOREACH(attribute, STRV_MAKE("boot_display", "boot_vga"))
+                for (char *const *address = bus; address && *address; address++)
+                        if (is_display(*address) && has_mark(*address, *attribute))
+                                return *address;
+        for (; bus && *bus; bus++)
+                if (is_display(*bus)) {
+                        only = *bus;
+                        n++;
+                }
+        return n == 1 ? only : NULL;
 }
 
 static bool is_audio_of(const char *address, const char *gpu) {
@@ -39,7 +59,7 @@ static int add_function(char ***functions, const char *address, char **ret_probl
 static int add_boot_gpu(char ***functions, char **ret_problem) {
         _cleanup_strv_free_ char **bus = NULL;
         _cleanup_free_ char *path = root_path("/sys/bus/pci/devices");
-        const char *gpu = NULL;
+        const char *gpu;
         int r;
 
         if (!path)
@@ -50,15 +70,11 @@ static int add_boot_gpu(char ***functions, char **ret_problem) {
                                "auto finds no GPU, since /sys/bus/pci/devices cannot be read: %s",
                                strerror(-r));
 
-        STRV_FOREACH(address, bus)
-                if (is_boot_gpu(*address)) {
-                        gpu = *address;
-                        break;
-                }
+        gpu = find_boot_gpu(bus);
         if (!gpu)
                 return refusal(ret_problem,
-                               "auto finds no GPU, no function of a display class has boot_vga=1: "
-                               "expected the addresses of the functions");
+                               "auto finds no GPU, no function of a display class has boot_vga=1, and there is not "
+                               "just one: expected the addresses of the functions");
 
         r = add_function(functions, gpu, ret_problem);
         STRV_FOREACH(address, bus)
