@@ -325,14 +325,12 @@ int emit_plan(const char *directory, const Plan *plan) {
 
         if (texts_make(plan, &texts) < 0)
                 return log_oom();
-        r = emit_entry(directory, plan, &texts);
-        if (r < 0 || plan->problems)
-                return r;
-
         for (size_t i = 0; i < plan->n_steps; i++) {
                 r = emit_step(directory, plan, &texts, &plan->steps[i]);
                 if (r < 0)
                         return r;
         }
-        return emit_target(directory, plan, &texts);
+        r = plan->problems ? 0 : emit_target(directory, plan, &texts);
+        /* Without it there is no such VM: what could be written in part only is never begun. */
+        return r < 0 ? r : emit_entry(directory, plan, &texts);
 }

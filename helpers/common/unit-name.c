@@ -8,7 +8,7 @@
 #define PLAIN_CHARS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:-_.@"
 
 /* The longest of our unit names around the name of the VM. */
-#define UNIT_NAME_FRAME "vfio-gpu-desktop@.service"
+#define UNIT_NAME_FRAME "vfio-gpu-hugepages@.service"
 
 static bool is_plain(char c) {
         return c && strchr(PLAIN_CHARS, c);
@@ -19,8 +19,10 @@ const char *vm_name_problem(const char *vm) {
 
         if (isempty(vm))
                 return "is empty";
-        if (streq(vm, ".") || streq(vm, ".."))
-                return "would name a directory";
+        if (*vm == '.')
+                return "begins with a dot, as files that are not to be listed do";
+        if (*vm == '-')
+                return "begins with a dash, as options do";
 
         for (const char *p = vm; *p;) {
                 size_t n = utf8_char_length(p);
@@ -29,6 +31,8 @@ const char *vm_name_problem(const char *vm) {
                         return "is not valid UTF-8";
                 if (*p == '/')
                         return "contains '/'";
+                if (*p == '\\')
+                        return "contains a backslash, as escaped names do: systemctl would not escape it again";
                 if ((unsigned char) *p < ' ' || *p == 0x7f)
                         return "contains a control character";
                 escaped += is_plain(*p) ? 1 : 4 * n;

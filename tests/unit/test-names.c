@@ -30,14 +30,18 @@ static void test_vm_names(void) {
         ok(vm_name_problem("") != NULL);
         ok(vm_name_problem(".") != NULL);
         ok(vm_name_problem("..") != NULL);
+        ok(vm_name_problem(".win") != NULL);
+        ok(vm_name_problem("-x") != NULL);
+        ok(vm_name_problem("a\\b") != NULL);
+        ok(!vm_name_problem("a.b-c"));
         ok(vm_name_problem("a/b") != NULL);
         ok(vm_name_problem("a\nb") != NULL);
         ok(vm_name_problem("\xff") != NULL);
         memset(name, 'a', sizeof(name));
-        name[230] = 0;
+        name[228] = 0;
         ok(!vm_name_problem(name));
-        name[230] = 'a';
-        name[231] = 0;
+        name[228] = 'a';
+        name[229] = 0;
         ok(vm_name_problem(name) != NULL);
 }
 
