@@ -17,14 +17,42 @@
 /* What is looked at further down the list of names is not counted any more: no machine stacks so many. */
 #define NAMES_MAX 1024
 
-/* Behind several paths to one NVMe disk is the disk that is used: nvme0c1n2 is a path to nvme0n2. */
-static int add_behind_path(const char *name, char ***names) {
-        unsigned subsystem, controller, namespace;
-        int end = 0;
+/* Returns whether a device is the disk, or one of its partitions. */
+static bool is_of_disk(const char *device, const char *disk) {
+        const char *rest = startswith(device, disk);
 
-        if (sscanf(name, "nvme%uc%un%u%n", &subsystem, &controller, &namespace, &end) != 3 || name[end])
+        return rest && (*rest == 0 || *rest == 'p');
+}
+
+/* Behind several paths to one NVMe disk is the disk that is used, which does not hang on the function:
+ * nvme0c1n2 is a path to nvme0n2. */
+static int add_behind_path(const char *path, char *const *all, char ***disks) {
+        unsigned subsystem, controller, namespace;
+        _cleanup_free_ char *disk = NULL;
+        int end = 0, r = 0;
+
+        if (sscanf(path, "nvme%uc%un%u%n", &subsystem, &controller, &namespace, &end) != 3 || path[end])
                 return 0;
-        return strv_extendf(names, "nvme%un%u", subsystem, namespace);
+        if (asprintf(&disk, "nvme%un%u", subsystem, namespace) < 0) {
+                disk = NULL;
+                return -ENOMEM;
+        }
+        for (; r >= 0 && all && *all; all++)
+                if (is_of_disk(*all, disk) && !strv_contains(*disks, *all))
+                        r = strv_extend(disks, *all);
+        return r;
+}
+
+static int add_behind_paths(char ***disks) {
+        _cleanup_free_ char *directory = root_path("/sys/class/block");
+        _cleanup_strv_free_ char **all = NULL;
+        size_t n = strv_length(*disks);
+        int r;
+
+        r = directory ? list_directory(directory, &all) : -ENOMEM;
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = add_behind_path((*disks)[i], all, disks);
+        return r;
 }
 
 /* Adds what is built on the block devices: volumes, arrays, encryption, in any order. */
@@ -41,8 +69,6 @@ static int add_stacked(char ***names) {
                 STRV_FOREACH(holder, holders)
                         if (r >= 0 && !strv_contains(*names, *holder))
                                 r = strv_extend(names, *holder);
-                if (r >= 0)
-                        r = add_behind_path((*names)[i], names);
         }
         return r;
 }
@@ -175,7 +201,9 @@ int check_disks_of(CheckContext *c, const char *address) {
         if (r < 0 || !disks)
                 return r;
 
-        r = strv_copy(disks, &names);
+        r = add_behind_paths(&disks);
+        if (r >= 0)
+                r = strv_copy(disks, &names);
         if (r >= 0)
                 r = add_stacked(&names);
         if (r >= 0)
