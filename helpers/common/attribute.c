@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "attribute.h"
+#include "cpu-policy.h"
 #include "later-record.h"
 #include "log.h"
 #include "root.h"
@@ -110,9 +111,16 @@ static int set_again(const char *path, const char *value) {
         return 0;
 }
 
+static bool is_offline(const char *path) {
+        _cleanup_free_ char *policy = strndup(path, (size_t) (strrchr(path, '/') - path));
+
+        return policy && endswith(path, "/scaling_governor") && cpu_policy_is_offline(policy);
+}
+
 static int restore(const char *vm, const char *record, const char *line) {
         const char *value;
         _cleanup_free_ char *path = split(line, ' ', &value), *full = path ? root_path("%s", path) : NULL;
+        bool offline;
         int r;
 
         if (!full)
@@ -123,8 +131,10 @@ static int restore(const char *vm, const char *record, const char *line) {
         if (!startswith(path, "/sys/") || strstr(path, "/../"))
                 return log_error_errno(EBADMSG, "'%s' is no attribute of /sys/: %m", path);
         r = set_again(path, value);
-        if (r < 0 && !path_exists(full)) {
-                log_notice("%s is not there any more, and stays without its former value '%s'", path, value);
+        offline = r < 0 && is_offline(path);
+        if (r < 0 && (offline || !path_exists(full))) {
+                log_notice("%s is %s, and stays without its former value '%s'", path,
+                           offline ? "of CPUs that are offline" : "not there any more", value);
                 return 0;
         }
         return r < 0 ? log_error_errno(r, "cannot set %s to '%s' again: %m", path, value) : 0;
