@@ -50,8 +50,10 @@ static int check_other(CheckContext *c, const Hostdev *hostdev) {
         r = class < 0 ? class : pci_read_link(hostdev->address, "driver", &driver);
         if (r < 0 || (r > 0 && streq(driver, VFIO_DRIVER)))
                 return r;
+        if (hostdev->managed && !driver)
+                return 0;
         if (hostdev->managed && !pci_class_is_display(class))
-                return driver ? check_taken(c, hostdev->address, driver) : 0;
+                return check_taken(c, hostdev->address, driver);
         return findings_add(c->findings, FINDING_LIBVIRT_OTHER, hostdev->address,
                             "libvirt's domain '%s' has %s, which is not handed over and is on driver %s, so the VM "
                             "would not start or would take it from a program that uses it: add it to Devices=, or "
