@@ -8,14 +8,18 @@
 #include "root.h"
 #include "strv.h"
 
+#define CLASS_PCI_BRIDGE 0x0604
+#define CLASS_SEMI_TRANSPARENT_BRIDGE 0x0609
+
 /* Returns 1 with the driver if the companion keeps the group from being handed over. */
 static int is_in_the_way(const char *companion, char *const *handed_over, char **ret_driver) {
         int r;
 
         if (strv_contains(handed_over, companion))
                 return 0;
+        /* Of bridges the kernel passes over those to another bus alone. */
         r = pci_class(companion);
-        if (r < 0 || pci_class_is_bridge(r))
+        if (r < 0 || r == CLASS_PCI_BRIDGE || r == CLASS_SEMI_TRANSPARENT_BRIDGE)
                 return r < 0 ? r : 0;
 
         r = pci_read_link(companion, "driver", ret_driver);
@@ -65,8 +69,9 @@ int group_problem(const char *address, char *const *handed_over, char **ret) {
         joined = strv_join(found, ", ");
         return !joined || asprintf(ret,
                                    "%s shares IOMMU group %s with %s, which the host uses, and a VM gets "
-                                   "all of a group or nothing: add what is missing to Devices=, take it "
-                                   "from its driver, or put the card into another slot",
+                                   "all of a group or nothing: add what is missing to Devices= (beside auto, "
+                                   "if that is not set), take it from its driver, or put the card into another "
+                                   "slot",
                                    address, group, joined) < 0 ? -ENOMEM : 0;
 }
 
