@@ -96,7 +96,7 @@ static int find_others(const Task *task, char ***ret) {
                 if (r >= 0 && !streq(*owner, task->vm))
                         r = strv_extend(&others, *owner);
         if (r < 0)
-                return log_error_errno(r, "cannot look for other swaps: %m; nothing was changed");
+                return log_error_errno(r, "cannot look for other swaps: %m; this swap was not begun");
 
         *ret = TAKE_PTR(others);
         return 0;
@@ -135,7 +135,7 @@ static int take_over(Manager *m, const Task *task) {
                 return r;
         return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_REFUSED },
                         "VM %s could not give the GPU back, 'journalctl VFIO_GPU_VM=\"%s\"' says why: mend "
-                        "that, and run 'vfio-gpuctl recover \"%s\"'; nothing was changed", *left, *left, *left);
+                        "that, and run 'vfio-gpuctl recover \"%s\"'; this swap was not begun", *left, *left, *left);
 }
 
 static int list_running(Manager *m, const Task *task, char *const *earlier, char ***ret) {
@@ -442,6 +442,8 @@ int main(int argc, char **argv) {
                 journal_open(argv[2]);
                 STRV_FOREACH(text, argv + 3)
                         (void) log_full(LOG_ERR, 0, &subject, "%s", *text);
+                if (argc > 4)
+                        journal_status("%s (and more, see the journal)", argv[3]);
                 return EXIT_FAILURE;
         }
         return step_main(argc, argv, &(StepVerbs) { .start = start, .stop = stop, .stop_once = true });

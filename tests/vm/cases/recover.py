@@ -194,7 +194,7 @@ def case_recover_half_done(pc):
 def case_other_vm_is_left_half_done(pc):
     """A VM whose way back fails when another is started keeps that from beginning."""
     host = handed_over(pc, ONE_VM + '[VM macOS]\n', units=FAILS_BACK)
-    demand(host.start_fails('macOS'), f'VM {VM} could not give the GPU back', 'nothing was changed')
+    demand(host.start_fails('macOS'), f'VM {VM} could not give the GPU back', 'this swap was not begun')
     demand(pc.sh(f'vfio-gpuctl recover {VM}', 120), 'gave 0000:01:00.0 back to bochs-drm', 'the host has its GPU back')
     host.is_back(failed=[step('bind'), entry(VM), RECOVER, entry('macOS')])
 
