@@ -147,8 +147,9 @@ static int undo(const char *vm) {
         STRV_FOREACH(step, STRV_MAKE("bind", "desktop"))
                 if (run_stop(vm, *step) < 0)
                         r = -EIO;
+        /* With the last record the copies of the programs go. */
         STRV_FOREACH(tuning, SWAP_TUNINGS_RECORDED)
-                if (run_stop(vm, *tuning) < 0)
+                if (state_exists(vm) && run_stop(vm, *tuning) < 0)
                         r = -EIO;
         return r;
 }
