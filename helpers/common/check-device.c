@@ -70,8 +70,8 @@ static int check_bar(CheckContext *c, const char *word) {
         r = text ? bar_can_be(address, &size) : -ENOMEM;
         if (r == -ENOENT)
                 return findings_add(c->findings, FINDING_BAR_SIZE, address,
-                                    "ResizeBar= of %s: its region %u has a fixed size (there is no resource%u_resize)",
-                                    address, size.bar, size.bar);
+                                    "ResizeBar= of %s: its region %u has a fixed size, or the kernel is older than "
+                                    "6.1 (there is no resource%u_resize)", address, size.bar, size.bar);
         if (r != 0)
                 return r;
         return findings_add(c->findings, FINDING_BAR_SIZE, address,
