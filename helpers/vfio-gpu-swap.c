@@ -18,6 +18,7 @@
 #include "step.h"
 #include "strv.h"
 #include "swap.h"
+#include "unit-name.h"
 #include "user-units.h"
 
 /* Kept where the swap was stopped in the middle: then a step that was stopped, too, is no failure. */
@@ -104,19 +105,30 @@ static int find_others(const Task *task, char ***ret) {
 
 static int stop_other(Manager *m, const char *other) {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_free_ char *unit = NULL;
+        _cleanup_free_ char *unit = NULL, *name = NULL;
         int r;
 
-        if (asprintf(&unit, "vfio-gpu@%s.service", other) < 0)
+        if (asprintf(&unit, "vfio-gpu@%s.service", other) < 0 || vm_name_unescape(other, &name) < 0)
                 return log_oom();
 
-        log_info("VM %s was handed the GPU and does not use it: taking it back first", other);
+        log_info("VM %s was handed the GPU and does not use it: taking it back first", name);
         r = manager_queue(m, "StopUnit", unit, "replace", &error);
         if (r <= 0)
-                return log_error_errno(r ?: -ECANCELED, "cannot stop %s: %s; nothing was changed", unit,
+                return log_error_errno(r ?: -ECANCELED, "cannot stop %s: %s; this swap was not begun", unit,
                                        error.message);
         r = manager_wait(m, -1, UINT64_MAX);
-        return r < 0 ? log_error_errno(r, "cannot wait for %s: %m", unit) : 0;
+        return r < 0 ? log_error_errno(r, "cannot wait for %s: %m; this swap was not begun", unit) : 0;
+}
+
+/* In the words that VFIO_GPU_VM= and people have for it. */
+static int refuse_left(const char *other) {
+        _cleanup_free_ char *name = NULL;
+
+        if (vm_name_unescape(other, &name) < 0)
+                return log_oom();
+        return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_REFUSED },
+                        "VM %s could not give the GPU back, 'journalctl VFIO_GPU_VM=\"%s\"' says why: mend "
+                        "that, and run 'vfio-gpuctl recover \"%s\"'; this swap was not begun", name, name, name);
 }
 
 /* Gives back what other VMs were handed and do not use any more. What is left of that would be taken for the
@@ -131,11 +143,7 @@ static int take_over(Manager *m, const Task *task) {
                         r = stop_other(m, *other);
         if (r >= 0)
                 r = find_others(task, &left);
-        if (r < 0 || !left)
-                return r;
-        return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_REFUSED },
-                        "VM %s could not give the GPU back, 'journalctl VFIO_GPU_VM=\"%s\"' says why: mend "
-                        "that, and run 'vfio-gpuctl recover \"%s\"'; this swap was not begun", *left, *left, *left);
+        return r < 0 || !left ? r : refuse_left(*left);
 }
 
 static int list_running(Manager *m, const Task *task, char *const *earlier, char ***ret) {

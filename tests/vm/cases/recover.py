@@ -10,9 +10,17 @@ from pinned import install_package, RECOVER, remove_package
 
 # A process that has the IOMMU group open is as much of a VM as the kernel sees.
 GUEST = ('guest.service', "[Service]\nExecStart=/bin/bash -c 'exec 3<>/dev/vfio/[0-9]*; exec sleep infinity'\n")
-# A way back that fails, and no second attempt by itself.
-FAILS_BACK = (drop_in(step('bind'), 'ExecStopPost=\nExecStopPost=/bin/false'), drop_in(RECOVER, 'ExecStart=\nExecStart=/bin/false'))
 TEST_UNITS = 'vfio-gpu-test@Windows10.timer', 'vfio-gpu-test@Windows10.service'
+
+
+def fails_back(vm=VM):
+    """A way back that fails, and no second attempt by itself."""
+    recover = RECOVER.replace(VM, vm)
+    return (drop_in(step('bind', vm), 'ExecStopPost=\nExecStopPost=/bin/false'),
+            drop_in(recover, 'ExecStart=\nExecStart=/bin/false'))
+
+
+FAILS_BACK = fails_back()
 
 
 def handed_over(pc, config=ONE_VM, units=()):
@@ -192,11 +200,13 @@ def case_recover_half_done(pc):
 
 
 def case_other_vm_is_left_half_done(pc):
-    """A VM whose way back fails when another is started keeps that from beginning."""
-    host = handed_over(pc, ONE_VM + '[VM macOS]\n', units=FAILS_BACK)
-    demand(host.start_fails('macOS'), f'VM {VM} could not give the GPU back', 'this swap was not begun')
-    demand(pc.sh(f'vfio-gpuctl recover {VM}', 120), 'gave 0000:01:00.0 back to bochs-drm', 'the host has its GPU back')
-    host.is_back(failed=[step('bind'), entry(VM), RECOVER, entry('macOS')])
+    """A VM whose way back fails when another is started keeps that from beginning, and is named as people name it."""
+    left = r'mac\x20OS'
+    host = Host(pc, ONE_VM + '[VM mac OS]\n', units=fails_back(left))
+    host.start(left)
+    demand(host.start_fails(), 'VM mac OS could not give the GPU back', 'VFIO_GPU_VM="mac OS"', 'this swap was not begun')
+    demand(pc.sh("vfio-gpuctl recover 'mac OS'", 120), 'gave 0000:01:00.0 back to bochs-drm', 'the host has its GPU back')
+    host.is_back(failed=[step('bind', left), entry(left), RECOVER.replace(VM, left), entry(VM)])
 
 
 def case_start_after_half_done(pc):
