@@ -6,6 +6,7 @@
 #include "log.h"
 #include "pin.h"
 #include "pinned.h"
+#include "plan.h"
 #include "programs.h"
 #include "record.h"
 #include "root.h"
@@ -39,18 +40,20 @@ static int find_generated(const char *vm, char ***copies) {
         return r;
 }
 
-/* Templates go away with the package. The drop-in that completes the first is not needed to stop what it
+/* What goes away with the package. The drop-in that completes the entry is not needed to stop what it
  * started. */
-static int find_templates(Manager *m, const char *vm, char ***copies) {
+static int find_static(Manager *m, const char *vm, char ***copies) {
+        _cleanup_free_ char *entry = NULL, *recover = NULL;
         int r = 0;
 
-        STRV_FOREACH(template, STRV_MAKE("vfio-gpu", SWAP_RECOVER)) {
-                _cleanup_free_ char *unit = NULL, *from = NULL, *to = NULL;
+        if (asprintf(&entry, "vfio-gpu@%s.service", vm) < 0 || asprintf(&recover, SWAP_RECOVER "@%s.service", vm) < 0)
+                return -ENOMEM;
+        STRV_FOREACH(unit, STRV_MAKE(entry, recover, PLAN_SLICE)) {
+                _cleanup_free_ char *from = NULL, *to = NULL;
 
-                if (asprintf(&unit, "%s@%s.service", *template, vm) < 0 ||
-                    asprintf(&to, PINNED_DIRECTORY "/%s", unit) < 0)
-                        return -ENOMEM;
-                r = manager_unit_string(m, unit, "Unit", "FragmentPath", &from);
+                r = asprintf(&to, PINNED_DIRECTORY "/%s", *unit) < 0 ? -ENOMEM : 0;
+                if (r >= 0)
+                        r = manager_unit_string(m, *unit, "Unit", "FragmentPath", &from);
                 if (r >= 0 && !isempty(from))
                         r = add_copy(copies, from, to);
                 if (r < 0)
@@ -108,7 +111,7 @@ int pin_units(Manager *m, const char *vm, int state) {
 
         r = find_generated(vm, &copies);
         if (r >= 0)
-                r = find_templates(m, vm, &copies);
+                r = find_static(m, vm, &copies);
         if (r >= 0)
                 r = note_copies(state, copies);
         if (r < 0)
@@ -149,7 +152,8 @@ int pin_is_current(const char *vm, int state) {
 static bool is_loaded_from_copy(Manager *m, const char *vm) {
         _cleanup_strv_free_ char **units = NULL;
 
-        if (swap_units(m, vm, NULL, &units) < 0 || strv_extendf(&units, "vfio-gpu@%s.service", vm) < 0)
+        if (swap_units(m, vm, NULL, &units) < 0 || strv_extend(&units, PLAN_SLICE) < 0 ||
+            strv_extendf(&units, "vfio-gpu@%s.service", vm) < 0)
                 return true;
         STRV_FOREACH(unit, units) {
                 _cleanup_free_ char *path = NULL;
@@ -159,6 +163,24 @@ static bool is_loaded_from_copy(Manager *m, const char *vm) {
                         return true;
         }
         return false;
+}
+
+/* Other swaps go on needing what all have in common. */
+static bool is_needed(const char *vm, const char *copy) {
+        _cleanup_strv_free_ char **vms = NULL;
+
+        if (!streq(copy, PINNED_DIRECTORY "/" PLAN_SLICE))
+                return false;
+        (void) state_list(&vms);
+        STRV_FOREACH(other, vms)
+                if (!streq(*other, vm))
+                        return true;
+        return false;
+}
+
+static void remove_copy(const char *copy) {
+        if (!startswith(copy, PINNED_DIRECTORY "/") || (unlink(copy) < 0 && errno != ENOENT))
+                log_warning("cannot remove %s", copy);
 }
 
 int unpin_units(Manager *m, const char *vm, int state) {
@@ -172,8 +194,8 @@ int unpin_units(Manager *m, const char *vm, int state) {
         if (pin_is_current(vm, state) == 0)
                 log_notice("the configuration has changed during the swap; it counts from the next one on");
         for (size_t i = 0; copies && copies[i] && copies[i + 1]; i += 2)
-                if (!startswith(copies[i + 1], PINNED_DIRECTORY "/") || (unlink(copies[i + 1]) < 0 && errno != ENOENT))
-                        log_warning("cannot remove %s", copies[i + 1]);
+                if (!is_needed(vm, copies[i + 1]))
+                        remove_copy(copies[i + 1]);
         r = programs_remove(vm);
         if (r < 0)
                 (void) log_warning_errno(r, "cannot remove the copies of programs below " STATE_DIRECTORY ": %m");

@@ -3,6 +3,10 @@
 
 #include "settings.h"
 
+/* What the units of all swaps are in, so that the service manager has one to make for them, and shutdown
+ * none to stop. */
+#define PLAN_SLICE "system-vfio\\x2dgpu.slice"
+
 /* One thing that is done to the machine, and undone. */
 typedef struct Step {
         const char *name;     /* as in vfio-gpu-NAME@VM.service and in the program's name */

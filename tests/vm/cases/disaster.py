@@ -6,6 +6,7 @@ import power
 from channel import ChannelTimeout
 from fault import BUS
 from host import AUDIO, demand, drivers, drop_in, entry, GPU, greeter_pid, Host, states, step, story, VM
+from pinned import remove_package
 
 # Leaves as much as a few programs need.
 HOG = """
@@ -84,9 +85,12 @@ def case_libvirtd_is_killed(pc):
 
 
 def case_reboot(pc):
-    """A reboot while a VM has the GPU is quick, undoes nothing on the way down, and comes up as a normal desktop."""
+    """A reboot while a VM has the GPU is quick, undoes nothing on the way down, also if the package is gone, and comes up as a
+    normal desktop."""
     host = Host(pc, units=[drop_in(step('bind'), 'ExecStopPost=/usr/bin/touch /var/lib/undone')])
     host.start()
+    remove_package(pc)
+    pc.sh('systemctl daemon-reload')
     try:
         pc.run('systemctl reboot', 20)
     except ChannelTimeout:

@@ -3,7 +3,8 @@
 
 from host import demand, drop_in, entry, Host, ONE_VM, prop, states, step, story, VM
 
-PACKAGE = ('/usr/libexec/vfio-gpu /usr/lib/systemd/system/vfio-gpu*@.service /usr/lib/systemd/system-generators/vfio-gpu-generator '
+PACKAGE = ('/usr/libexec/vfio-gpu /usr/lib/systemd/system/vfio-gpu*@.service /usr/lib/systemd/system/system-vfio*.slice '
+           '/usr/lib/systemd/system-generators/vfio-gpu-generator '
            '/usr/lib/udev/rules.d/70-vfio-gpu.rules /usr/bin/vfio-gpuctl')
 RECOVER = f'vfio-gpu-recover@{VM}.service'
 STEPS = 'desktop', 'bind'
