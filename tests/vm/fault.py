@@ -2,26 +2,22 @@
 """The table of faults: every program of a swap, on the way there and back, and everything that can go wrong in it.
 
 A fault happens once. However it ends, the host has to be as it was before: by itself, or after `vfio-gpuctl recover`, or it
-is lost. tests/soak runs all of them, cases/faults.py a sample."""
+is lost; and where a command failed, the journal says why. tests/soak runs all of them, cases/faults.py a sample."""
 
 import hashlib
+import itertools
 
-from host import AUDIO, entry, GPU, Host, MORE, ONE_VM, SLEEPS, states, step, VM
+from host import AUDIO, entry, GPU, Host, MORE, ONE_VM, SECOND, SLEEPS, states, step, VM
 
-PROGRAMS = 'swap', 'desktop', 'modules', 'bind'
-BESIDE = 'cpus', 'inhibit', 'hugepages', 'device', 'power'
-NOT_UNDONE = 'modules', 'inhibit', 'power'
 ERRORS = 'EBUSY', 'ENODEV', 'EINVAL', 'EPERM'
 
 # Whatever changes something outside of the program: files, records, calls over D-Bus.
 EFFECTS = 'write,sendmsg,mkdirat,mkdir,renameat,unlinkat,unlink,finit_module,delete_module'
+# Those of them that need room in /run.
+FILES = 'write,mkdirat,mkdir,renameat'
 
-# What fails with an error, where the program does that in this PC at all.
-FAILING = {
-    ('swap', 'start'): 'write', ('modules', 'start'): 'finit_module', ('bind', 'start'): 'write', ('bind', 'stop'): 'write',
-    ('cpus', 'start'): 'sendmsg', ('cpus', 'stop'): 'sendmsg', ('hugepages', 'start'): 'write', ('hugepages', 'stop'): 'write',
-    ('device', 'start'): 'write', ('device', 'stop'): 'write', ('power', 'start'): 'write',
-}
+# A job that ends takes others with it.
+CANCEL = """jobs=$(systemctl list-jobs --no-legend | awk '/vfio-gpu/ {print $1}'); [ -n "$jobs" ] && { systemctl cancel $jobs || :; }"""
 
 # Others than the swap end with the bus, and are not started again by themselves.
 BUS = 'systemctl restart dbus.service; systemctl restart libvirtd.service systemd-machined.service'
@@ -35,12 +31,22 @@ REAPPEAR = '''
     systemctl reset-failed lightdm.service
     systemctl start lightdm.service'''
 
+# The second GPU is there again as one whose region can have another size, and the desktop with it.
+REBAR = f'''
+    systemctl stop lightdm.service
+    modprobe lab_rebar
+    echo 1 >/sys/bus/pci/devices/{SECOND}/remove
+    echo 1 >/sys/bus/pci/rescan
+    udevadm settle
+    systemctl start lightdm.service'''
+
 # Runs a command, the first time with something going wrong in it and every other time as it is. The tracer is a grandchild
 # (-D), so that the program stays the main process of its unit.
 WRAPPER = '''#!/bin/sh
 fired=/run/fault-fired-$1
 shift
 mkdir "$fired" 2>/dev/null || exec "$@"
+echo $$ >"$fired/pid"
 options=$(cat /run/fault-options)
 case "$options" in
 exit) exit 1 ;;
@@ -49,22 +55,37 @@ kill) kill -KILL $$ ;;
 esac
 '''
 
+# Whether a traced program waits in a call, and has not just stopped for the tracer to note it; fails if it ends without.
+HELD = '''
+    pid=$(cat %s/pid)
+    until [ "$n" = 8 ]; do
+        for n in 1 2 3 4 5 6 7 8; do
+            [ -d /proc/$pid ] || exit 1
+            grep -qs '^State:.*t (' /proc/$pid/status || break
+            sleep 0.05
+        done
+    done'''
+
+# More calls than any program makes.
+CALLS_MAX = 100
+
 BACK, RECOVERED, LOST = 'back', 'recover', 'lost'
 
 
-class Fault:
-    """One fault in one program of a swap: the number-th of the calls that it may strike, those of the dynamic loader not counted."""
+class Row:
+    """One program in one direction, in a PC in which it has something to do."""
 
-    def __init__(self, program, direction, kind, options, meanwhile=None, limit=None, loader=None, afterwards=None):
-        self.program, self.direction, self.kind = program, direction, kind
-        self.options, self.meanwhile, self.limit, self.loader, self.afterwards = options, meanwhile, limit, loader, afterwards
+    def __init__(self, program, direction, variant='', config=ONE_VM, units=(), profile='single', before='true',
+                 functions=(GPU, AUDIO), failing='write', errors=ERRORS):
+        """"before" is run first; "failing" are the calls that fail with the errors. A variant is of one that has all kinds of
+        faults, and has those for which it makes a difference."""
+        self.program, self.direction, self.variant = program, direction, variant
+        self.config, self.units, self.profile, self.functions = config, units, profile, functions
+        self.before, self.failing, self.errors = before, failing, errors
 
     @property
-    def row(self):
-        return f'{self.program} {self.direction}'
-
-    def name(self, number):
-        return f'{self.program}_{self.direction}_{self.kind}_{number}'
+    def name(self):
+        return f"{'-'.join(filter(None, (self.program, self.variant)))} {self.direction}"
 
     @property
     def unit(self):
@@ -74,72 +95,101 @@ class Fault:
     def fired(self):
         return f'/run/fault-fired-{self.program}-{self.direction}'
 
+
+class Fault:
+    """One kind of fault in one row: strikes at the calls of these numbers, those of the dynamic loader not counted."""
+
+    def __init__(self, row, kind, options, numbers=(1,), meanwhile=None, limit=None, loader=None, afterwards=None, proof='true'):
+        self.row, self.kind, self.options, self.numbers = row, kind, options, numbers
+        self.meanwhile, self.limit, self.loader, self.afterwards, self.proof = meanwhile, limit, loader, afterwards, proof
+
+    def name(self, number):
+        return f"{self.row.name.replace(' ', '_')}_{self.kind}_{number}"
+
     def count_loader(self, pc):
         """How many calls of each kind are the loader's, which registers for restartable sequences when it is done with them.
         Without arguments no program does anything."""
         if not self.loader:
             return [0]
         calls = pc.sh(f'''
-            strace -o /run/loader -e trace={','.join(self.loader)},rseq /usr/libexec/vfio-gpu/vfio-gpu-{self.program} >/dev/null 2>&1
+            strace -o /run/loader -e trace={','.join(self.loader)},rseq /usr/libexec/vfio-gpu/vfio-gpu-{self.row.program} >/dev/null 2>&1
             sed '/^rseq/,$ d' /run/loader''').splitlines()
         return [sum(line.startswith(f'{name}(') for line in calls) for name in self.loader]
 
     def arm(self, pc):
         """Puts the wrapper before the program's command in the unit."""
-        setting = 'ExecStart' if self.direction == 'start' else 'ExecStopPost'
-        command = pc.sh(f"systemctl cat '{self.unit}' | sed -n 's/^{setting}=//p' | tail -n 1").strip()
+        row = self.row
+        setting = 'ExecStart' if row.direction == 'start' else 'ExecStopPost'
+        command = pc.sh(f"systemctl cat '{row.unit}' | sed -n 's/^{setting}=//p' | tail -n 1").strip()
         # What is allowed to trace is what is added here.
-        text = f'[Service]\nSystemCallFilter=@debug\n{setting}=\n{setting}=/usr/local/sbin/fault-once {self.program}-{self.direction} {command}\n'
+        text = (f'[Service]\nSystemCallFilter=@debug\n{setting}=\n'
+                f'{setting}=/usr/local/sbin/fault-once {row.program}-{row.direction} {command}\n')
         if self.limit:
-            text += f'Timeout{self.direction.capitalize()}Sec={self.limit}\n'
+            text += f'Timeout{row.direction.capitalize()}Sec={self.limit}\n'
         pc.put('/usr/local/sbin/fault-once', WRAPPER, 0o755)
-        pc.put(f'/etc/systemd/system/{self.unit}.d/zz-fault.conf', text)
+        pc.put(f'/etc/systemd/system/{row.unit}.d/zz-fault.conf', text)
         pc.sh('systemctl daemon-reload')
 
     def struck(self, pc):
-        """Whether the program was run, and made so many calls; a tracer that is ended with it does not tell."""
-        counted = f"grep -qE 'INJECTED|killed' {self.fired}/trace" if '{}' in self.options else 'true'
-        return pc.run(f'[ -d {self.fired} ] && {counted}')[0] == 0
+        """Whether the program was run, and made so many calls; a tracer that is ended with it may not tell."""
+        counted = f"grep -qE 'INJECTED|DELAYED|killed' {self.row.fired}/trace" if '{}' in self.options else 'true'
+        return pc.run(f'[ -d {self.row.fired} ] && {counted} && {self.proof}')[0] == 0
 
     def prepare(self, pc):
         """Returns the host as it has to be again, and what comes before the calls that are counted."""
-        if self.program == 'desktop':
-            # Without it the way back has nothing left to do.
-            host = Host(pc, ONE_VM + 'StartUnits=meanwhile.service\n', units=[('meanwhile.service', SLEEPS)])
-        else:
-            host = Host(pc, MORE if self.program in BESIDE else ONE_VM)
+        pc.sh(self.row.before)
+        host = Host(pc, self.row.config, self.row.functions, self.row.units)
         self.arm(pc)
-        if self.direction == 'stop':
+        if self.row.direction == 'stop':
             host.start()
         return host, self.count_loader(pc)
+
+    def command(self, pc, host):
+        """Has the service manager run the program, and believes it only what is true."""
+        status, _ = pc.run(f"systemctl {self.row.direction} '{entry(VM)}'", 150)
+        settle(pc)
+        if status:
+            demand_reason(pc)
+        elif self.row.direction == 'start':
+            host.handed_over(picture=False)
+
+    def interfere(self, pc):
+        """Does what is to happen in the meantime, as soon as the call waits that it is to happen in."""
+        fired = self.row.fired
+        pc.sh(f"systemctl {self.row.direction} --no-block '{entry(VM)}'")
+        pc.wait_until(f'[ -e {fired}/trace ]', 60)
+        if '{}' not in self.options or pc.run(HELD % fired, 60)[0] == 0:
+            pc.sh(self.meanwhile)
+        settle(pc)
 
     def strike(self, pc, host, before, number):
         """Returns how the host came back; None where the program makes fewer calls."""
         pc.put('/run/fault-options', self.options.format(*(n + number for n in before)))
-        if self.meanwhile:
-            pc.sh(f"systemctl {self.direction} --no-block '{entry(VM)}'")
-            pc.wait_until(f'[ -e {self.fired}/trace ]', 60)
-            pc.run(self.meanwhile)
-        else:
-            pc.run(f"systemctl {self.direction} '{entry(VM)}'", 150)
-        settle(pc)
+        self.interfere(pc) if self.meanwhile else self.command(pc, host)
         if not self.struck(pc):
             return None
         if states(pc, entry(VM)) == ['active']:
             pc.run(f"systemctl stop '{entry(VM)}'", 120)
         if self.afterwards:
             pc.sh(self.afterwards)
+        if self.afterwards or self.row.variant == 'rescan':
             renumber_groups(host)
         return verdict(pc, host)
 
-    def run(self, pc):
+    def run(self, pc, number=1):
         """Strikes once."""
-        return self.strike(pc, *self.prepare(pc), 1)
+        return self.strike(pc, *self.prepare(pc), number)
+
+
+def demand_reason(pc):
+    """What failed is to be found in the journal without knowing of which unit."""
+    reasons = pc.sh(f'journalctl --sync; journalctl -q -b -o cat --priority=warning VFIO_GPU_VM={VM} + UNIT={entry(VM)}')
+    assert reasons, 'the journal has no reason for the failure'
 
 
 def renumber_groups(host):
     """A function that was away may be in a group of another number."""
-    for function in GPU, AUDIO:
+    for function in host.functions:
         is_of_it = lambda line: line.startswith(f'{function}/iommu_group ')  # noqa: E731
         host.state['pci'] = ([line for line in host.state['pci'] if not is_of_it(line)] +
                              [line for line in host.pc.host_state()['pci'] if is_of_it(line)])
@@ -168,38 +218,74 @@ def verdict(pc, host):
     return RECOVERED if is_back(pc, host) else LOST
 
 
-def table():
-    """Every fault of the table, in order of its rows and columns."""
-    delayed = f'-e trace={EFFECTS} -e inject={EFFECTS}:delay_enter=4s:when=1'
-    stuck = f'-e trace={EFFECTS} -e inject={EFFECTS}:delay_enter=20s:when=1'
+def rows():
+    """Every row of the table, in its order."""
+    # To whom a message is, and what its sender makes of an error, does not depend on the error.
+    messages = {'failing': 'sendmsg', 'errors': ('EPERM',)}
+    # Without it the way back has nothing left to do.
+    meanwhile = {'config': ONE_VM + 'StartUnits=meanwhile.service\n', 'units': [('meanwhile.service', SLEEPS)]}
+    # What the swap goes on without tells the error, and no more.
+    beside = {'config': MORE, 'errors': ('EINVAL', 'EPERM')}
+    yield Row('swap', 'start')
+    yield Row('swap', 'stop', **messages)
+    yield Row('desktop', 'start', **meanwhile, **messages)
+    yield Row('desktop', 'stop', **meanwhile, **messages)
+    yield Row('modules', 'start', failing='finit_module')
+    for direction in 'start', 'stop':
+        yield Row('bind', direction)
+        yield Row('bind', direction, 'rescan', config=ONE_VM + 'Return=rescan\n')
+        yield Row('bind', direction, 'nvidia', profile='nvidia', failing='write,delete_module,finit_module')
+    for direction in 'start', 'stop':
+        yield Row('cpus', direction, config=MORE, **messages)
+        yield Row('hugepages', direction, **beside)
+        yield Row('device', direction, **beside)
+        yield Row('governor', direction, **{**beside, 'config': ONE_VM + 'CpuGovernor=performance\n'}, before='modprobe lab_cpufreq')
+    yield Row('inhibit', 'start', config=MORE, **messages)
+    yield Row('power', 'start', **beside)
+    yield Row('bar', 'start', **{**beside, 'config': f'[VM {VM}]\nDevices={SECOND}\n[Device {SECOND}]\nResizeBar=0:32M\n'},
+              profile='rich', before=REBAR, functions=(SECOND,))
+
+
+def kinds(row):
+    """Every fault of a row, in order of the columns."""
+    each, few = range(1, CALLS_MAX), (1, 3, 8)
+    stuck = f'-e trace={EFFECTS} -e inject={EFFECTS}:delay_enter=20s:when={{}}'
+    delayed = f'-e trace={EFFECTS} -e inject={EFFECTS}:delay_enter=4s:when={{}}'
     slowed = f'-e trace={EFFECTS} -e inject={EFFECTS}:delay_enter=100ms'
     # Each kind of call is counted for itself.
     exhausted = '-e trace=mmap,brk -e inject=mmap:error=ENOMEM:when={}+ -e inject=brk:error=ENOMEM:when={}+'
-    for program in PROGRAMS + BESIDE:
-        for direction in ('start',) if program in NOT_UNDONE else ('start', 'stop'):
-            yield Fault(program, direction, 'exit', 'exit')
-            yield Fault(program, direction, 'kill-at-start', 'kill')
-            yield Fault(program, direction, 'kill', f'-e trace={EFFECTS} -e inject={EFFECTS}:signal=KILL:when={{}}')
-            yield Fault(program, direction, 'time-limit', stuck, limit='5')
-            yield Fault(program, direction, 'stop', delayed, f"systemctl stop '{entry(VM)}'")
-            yield Fault(program, direction, 'start', delayed, f"systemctl start '{entry(VM)}'")
-            yield Fault(program, direction, 'cancel', delayed, f"systemctl cancel $(systemctl list-jobs --no-legend | awk '/vfio-gpu/ {{print $1}}')")
-            yield Fault(program, direction, 'bus', slowed, BUS)
-            yield Fault(program, direction, 'logind', slowed, 'systemctl kill --signal=KILL systemd-logind.service')
-            yield Fault(program, direction, 'gpu-gone', slowed, VANISH, afterwards=REAPPEAR)
-            yield Fault(program, direction, 'memory', exhausted, loader=('mmap', 'brk'))
-            failing = FAILING.get((program, direction))
-            for error in ERRORS if failing else ():
-                yield Fault(program, direction, error, f'-e trace={failing} -e inject={failing}:error={error}:when={{}}')
+    timed_out = f"journalctl -q -b -u '{row.unit}' --grep='timed out' >/dev/null"
+
+    if not row.variant:
+        yield Fault(row, 'exit', 'exit')
+        yield Fault(row, 'kill-at-start', 'kill')
+        yield Fault(row, 'start', delayed, few, f"systemctl start '{entry(VM)}' || true")
+        yield Fault(row, 'cancel', delayed, few, CANCEL)
+        yield Fault(row, 'bus', slowed, meanwhile=BUS)
+        yield Fault(row, 'logind', slowed, meanwhile='systemctl kill --signal=KILL systemd-logind.service')
+    if not row.variant and row.functions == (GPU, AUDIO):
+        yield Fault(row, 'gpu-gone', slowed, meanwhile=VANISH, afterwards=REAPPEAR)
+    yield Fault(row, 'kill', f'-e trace={EFFECTS} -e inject={EFFECTS}:signal=KILL:when={{}}', each)
+    yield Fault(row, 'time-limit', stuck, few, limit='5', proof=timed_out)
+    yield Fault(row, 'stop', delayed, few, f"systemctl stop '{entry(VM)}'")
+    yield Fault(row, 'memory', exhausted, each, loader=('mmap', 'brk'))
+    yield Fault(row, 'ENOSPC', f'-e trace={FILES} -e inject={FILES}:error=ENOSPC:when={{}}', each)
+    for error in row.errors:
+        yield Fault(row, error, f'-e trace={row.failing} -e inject={row.failing}:error={error}:when={{}}', each)
+
+
+def table():
+    """Every fault of the table, in order of its rows and columns."""
+    return itertools.chain.from_iterable(kinds(row) for row in rows())
 
 
 def sample(seed, faults):
     """Some of the faults that touch every row and every column, others for every seed."""
-    order = sorted(faults, key=lambda fault: hashlib.sha256(f'{seed} {fault.row} {fault.kind}'.encode()).digest())
+    order = sorted(faults, key=lambda fault: hashlib.sha256(f'{seed} {fault.row.name} {fault.kind}'.encode()).digest())
     rows, columns, chosen = set(), set(), []
     for fault in order:
-        if fault.row not in rows or fault.kind not in columns:
-            rows.add(fault.row)
+        if fault.row.name not in rows or fault.kind not in columns:
+            rows.add(fault.row.name)
             columns.add(fault.kind)
             chosen.append(fault)
     return chosen
@@ -212,7 +298,12 @@ class Table:
         self.verdicts = {}
 
     def add(self, fault, result):
-        self.verdicts.setdefault((fault.row, fault.kind), []).append(result)
+        self.verdicts.setdefault((fault.row.name, fault.kind), []).append(result)
+
+    def take(self):
+        """What was added since the last time."""
+        verdicts, self.verdicts = self.verdicts, {}
+        return verdicts
 
     def merge(self, verdicts):
         for cell, results in verdicts.items():
@@ -220,7 +311,7 @@ class Table:
 
     def text(self):
         columns = list(dict.fromkeys(fault.kind for fault in table()))
-        rows = list(dict.fromkeys(fault.row for fault in table()))
+        rows = list(dict.fromkeys(fault.row.name for fault in table()))
         lines = [' ' * 16 + ''.join(f'{column:>14}' for column in columns)]
         for row in rows:
             lines.append(f'{row:<16}' + ''.join(f'{self._cell(row, column):>14}' for column in columns))

@@ -4,6 +4,8 @@
 import time
 
 GPU, AUDIO = '0000:01:00.0', '0000:01:00.1'
+# In a PC that has two of them.
+SECOND = '0000:02:00.0'
 VM = 'Windows10'
 DEVICES = '[GPU]\nDevices=01:00.0 01:00.1\n'
 ONE_VM = DEVICES + f'[VM {VM}]\n'

@@ -90,10 +90,10 @@ class Worker:
                 name, function = self.cases[index]
                 self.prepare(profile_of(function))
                 if self.pc:
-                    self.tell('result', *run_case(self.pc, name, function, self.artifacts))
+                    self.tell('result', *run_case(self.pc, name, function, self.artifacts), fault.SAMPLE.take())
                 else:
-                    self.tell('result', False, f'the {self.profile} PC did not come up')
-            self.tell('end', fault.SAMPLE.verdicts)
+                    self.tell('result', False, f'the {self.profile} PC did not come up', {})
+            self.tell('end')
         finally:
             self.close()
 
@@ -169,10 +169,11 @@ class Run:
         if what == 'comment':
             comment(*details)
         elif what == 'result':
-            self.report(worker.case, *details)
+            passed, told, verdicts = details
+            sample.merge(verdicts)
+            self.report(worker.case, passed, told)
             self.hand_out(worker)
         else:
-            sample.merge(*details)
             worker.case = None
         return True
 

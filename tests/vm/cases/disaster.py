@@ -5,7 +5,7 @@ import domain
 import power
 from channel import ChannelTimeout
 from fault import BUS
-from host import AUDIO, demand, drivers, drop_in, entry, GPU, greeter_pid, Host, states, step, story, VM
+from host import AUDIO, demand, drivers, drop_in, entry, GPU, greeter_pid, Host, SECOND, states, step, story, VM
 from pinned import remove_package
 
 # Leaves as much as a few programs need.
@@ -143,7 +143,7 @@ def case_memory_is_short(pc):
 
 def case_gpu_is_pulled_out(pc):
     """A GPU that is unplugged while it is handed over does not keep the desktop from coming back on the other one."""
-    host = Host(pc, SECOND_GPU, ('0000:02:00.0',))
+    host = Host(pc, SECOND_GPU, [SECOND])
     host.start()
     pc.qmp('device_del', id='gpu2')
     pc.wait_until('[ ! -e /sys/bus/pci/devices/0000:02:00.0 ]')

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Other hardware than one GPU with its audio function: more functions, a second GPU, other drivers."""
 
-from host import AUDIO, demand, drivers, entry, GPU, Host, PATIENCE, states, step, story, VM
+from host import AUDIO, demand, drivers, entry, GPU, Host, PATIENCE, SECOND, states, step, story, VM
 
-USB, SECOND = '0000:01:00.2', '0000:02:00.0'
+USB = '0000:01:00.2'
 
 # By itself auto takes an audio function of the GPU's own vendor, and QEMU's is of another.
 CARD = f'[VM {VM}]\nDevices=auto 01:00.1 01:00.2\n'

@@ -5,9 +5,8 @@ import hashlib
 import json
 import pathlib
 
-from host import compare, demand, GPU, Host, ONE_VM
+from host import compare, demand, GPU, Host, ONE_VM, SECOND
 
-SECOND = '0000:02:00.0'
 ROM = pathlib.Path('/usr/share/seabios/vgabios-bochs-display.bin')
 
 # SeaBIOS writes what it does to a port; its last word is that there is nothing to boot from.

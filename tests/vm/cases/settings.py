@@ -3,8 +3,7 @@
 
 import json
 
-from hardware import SECOND
-from host import AUDIO, demand, drivers, drop_in, entry, GPU, greeter_pid, Host, MORE, ONE_VM, prop, states, step, story, VM
+from host import AUDIO, demand, drivers, drop_in, entry, GPU, greeter_pid, Host, MORE, ONE_VM, prop, SECOND, states, step, story, VM
 from names import refused
 from payload import PROJECT
 
