@@ -40,6 +40,11 @@ REBAR = f'''
     udevadm settle
     systemctl start lightdm.service'''
 
+RESIZED = f'[VM {VM}]\nDevices={SECOND}\n[Device {SECOND}]\nResizeBar=0:32M\n'
+
+GOVERNED = ONE_VM + 'CpuGovernor=performance\n'
+GOVERNOR = 'modprobe lab_cpufreq; for f in /sys/devices/system/cpu/cpufreq/policy*/scaling_governor; do echo powersave >$f; done'
+
 # Runs a command, the first time with something going wrong in it and every other time as it is. The tracer is a grandchild
 # (-D), so that the program stays the main process of its unit.
 WRAPPER = '''#!/bin/sh
@@ -173,7 +178,7 @@ class Fault:
         if self.afterwards:
             pc.sh(self.afterwards)
         if self.afterwards or self.row.variant == 'rescan':
-            renumber_groups(host)
+            forget_renewed(host)
         return verdict(pc, host)
 
     def run(self, pc, number=1):
@@ -187,12 +192,13 @@ def demand_reason(pc):
     assert reasons, 'the journal has no reason for the failure'
 
 
-def renumber_groups(host):
-    """A function that was away may be in a group of another number."""
-    for function in host.functions:
-        is_of_it = lambda line: line.startswith(f'{function}/iommu_group ')  # noqa: E731
-        host.state['pci'] = ([line for line in host.state['pci'] if not is_of_it(line)] +
-                             [line for line in host.pc.host_state()['pci'] if is_of_it(line)])
+def forget_renewed(host):
+    """A function that was away may be in a group of another number, and has no reset of its bus if another was there when it was
+    found."""
+    for topic, name in ('pci', 'iommu_group '), ('settings', 'reset_method:'):
+        is_renewed = lambda line: line.startswith(tuple(f'{function}/{name}' for function in host.functions))  # noqa: E731
+        host.state[topic] = ([line for line in host.state[topic] if not is_renewed(line)] +
+                             [line for line in host.pc.host_state()[topic] if is_renewed(line)])
 
 
 def settle(pc):
@@ -235,15 +241,14 @@ def rows():
         yield Row('bind', direction)
         yield Row('bind', direction, 'rescan', config=ONE_VM + 'Return=rescan\n')
         yield Row('bind', direction, 'nvidia', profile='nvidia', failing='write,delete_module,finit_module')
+        yield Row('bind', direction, 'bar', config=RESIZED, profile='rich', before=REBAR, functions=(SECOND,))
     for direction in 'start', 'stop':
         yield Row('cpus', direction, config=MORE, **messages)
         yield Row('hugepages', direction, **beside)
         yield Row('device', direction, **beside)
-        yield Row('governor', direction, **{**beside, 'config': ONE_VM + 'CpuGovernor=performance\n'}, before='modprobe lab_cpufreq')
+        yield Row('governor', direction, **{**beside, 'config': GOVERNED}, before=GOVERNOR)
     yield Row('inhibit', 'start', config=MORE, **messages)
     yield Row('power', 'start', **beside)
-    yield Row('bar', 'start', **{**beside, 'config': f'[VM {VM}]\nDevices={SECOND}\n[Device {SECOND}]\nResizeBar=0:32M\n'},
-              profile='rich', before=REBAR, functions=(SECOND,))
 
 
 def kinds(row):
@@ -263,7 +268,6 @@ def kinds(row):
         yield Fault(row, 'cancel', delayed, few, CANCEL)
         yield Fault(row, 'bus', slowed, meanwhile=BUS)
         yield Fault(row, 'logind', slowed, meanwhile='systemctl kill --signal=KILL systemd-logind.service')
-    if not row.variant and row.functions == (GPU, AUDIO):
         yield Fault(row, 'gpu-gone', slowed, meanwhile=VANISH, afterwards=REAPPEAR)
     yield Fault(row, 'kill', f'-e trace={EFFECTS} -e inject={EFFECTS}:signal=KILL:when={{}}', each)
     yield Fault(row, 'time-limit', stuck, few, limit='5', proof=timed_out)
