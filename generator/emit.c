@@ -286,18 +286,46 @@ static int emit_target(const char *directory, const Plan *plan, const Texts *tex
         return check_written(f, path);
 }
 
-/* The static unit knows only the escaped name: what it is called and does for this VM is told here. */
-static int emit_entry(const char *directory, const Plan *plan, const Texts *texts) {
-        _cleanup_free_ char *folder = NULL, *path = NULL, *entry = exec_line(plan->entry);
-        _cleanup_fclose_ FILE *f = NULL;
-        int r;
+static int open_drop_in(const char *directory, const char *template, const Plan *plan, FILE **ret, char **ret_path) {
+        _cleanup_free_ char *folder = NULL;
 
-        if (!entry || asprintf(&folder, "%s/vfio-gpu@%s.service.d", directory, plan->escaped) < 0)
+        if (asprintf(&folder, "%s/%s@%s.service.d", directory, template, plan->escaped) < 0)
                 return log_oom();
         if (mkdir(folder, 0755) < 0)
                 return log_error_errno(errno, "cannot create %s: %m", folder);
+        return open_unit(folder, "50-vfio-gpu.conf", ret, ret_path);
+}
 
-        r = open_unit(folder, "50-vfio-gpu.conf", &f, &path);
+/* The static unit knows only the escaped name, which the journal is not to have. */
+static int emit_recover(const char *directory, const Plan *plan, const Texts *texts) {
+        _cleanup_fclose_ FILE *f = NULL;
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        if (streq(plan->vm, plan->escaped))
+                return 0;
+        r = open_drop_in(directory, "vfio-gpu-recover", plan, &f, &path);
+        if (r < 0)
+                return r;
+
+        (void) fprintf(f,
+                       HEADER
+                       "[Service]\n"
+                       "LogExtraFields=\n"
+                       "LogExtraFields=%s\n",
+                       texts->field);
+        return check_written(f, path);
+}
+
+/* Likewise; and what it is called and does for this VM. */
+static int emit_entry(const char *directory, const Plan *plan, const Texts *texts) {
+        _cleanup_free_ char *path = NULL, *entry = exec_line(plan->entry);
+        _cleanup_fclose_ FILE *f = NULL;
+        int r;
+
+        if (!entry)
+                return log_oom();
+        r = open_drop_in(directory, "vfio-gpu", plan, &f, &path);
         if (r < 0)
                 return r;
 
@@ -329,6 +357,8 @@ int emit_plan(const char *directory, const Plan *plan) {
                         return r;
         }
         r = plan->problems ? 0 : emit_target(directory, plan, &texts);
+        if (r >= 0)
+                r = emit_recover(directory, plan, &texts);
         /* Without it there is no such VM: what could be written in part only is never begun. */
         return r < 0 ? r : emit_entry(directory, plan, &texts);
 }

@@ -261,6 +261,18 @@ static int recover(Manager *m, const char *vm) {
         return r;
 }
 
+/* A VM is named as people do, or as in the names of units, where its own unit does it. */
+static int plain_name(const char *name, char **ret) {
+        _cleanup_free_ char *plain = NULL;
+        int r;
+
+        r = vm_name_unescape(name, &plain);
+        if (r < 0 || name[0] == '-' || vm_name_problem(plain))
+                return r < 0 ? r : -EINVAL;
+        *ret = TAKE_PTR(plain);
+        return 0;
+}
+
 /* Every VM of which there are records, or the one that is named. */
 static int list_vms(const char *name, char ***ret) {
         _cleanup_free_ char *escaped = NULL;
@@ -269,16 +281,17 @@ static int list_vms(const char *name, char ***ret) {
                 return state_list(ret);
         if (vm_name_escape(name, &escaped) < 0)
                 return -ENOMEM;
-        return strv_extend(ret, !state_exists(escaped) && state_exists(name) ? name : escaped);
+        return strv_extend(ret, escaped);
 }
 
 int verb_recover(int argc, char *argv[]) {
         _cleanup_strv_free_ char **vms = NULL;
         _cleanup_manager_ Manager *m = NULL;
-        const char *name = argc == 2 ? argv[1] : NULL;
+        _cleanup_free_ char *name = NULL;
         int r, ret = EXIT_SUCCESS;
 
-        if (argc > 2 || (name && (name[0] == '-' || vm_name_problem(name)))) {
+        r = argc == 2 ? plain_name(argv[1], &name) : 0;
+        if (argc > 2 || r < 0) {
                 log_error("expected: recover [VM]");
                 return EXIT_USAGE;
         }
