@@ -308,13 +308,13 @@ static int forget(int state, const char *vm) {
         return r < 0 ? log_error_errno(r, "cannot remove the records in " STATE_DIRECTORY "/%s: %m", vm) : 0;
 }
 
-static int wait_for_vm(const Function *functions) {
+static int wait_for_vm(const Task *task, const Function *functions) {
         _cleanup_strv_free_ char **addresses = NULL;
         int r;
 
         r = functions_addresses(functions, &addresses);
         if (r >= 0)
-                r = vm_wait_end(addresses);
+                r = vm_wait_end(task, addresses);
         return r < 0 ? log_error_errno(r, "cannot find out whether a VM still has %s: %m", functions->address) : 0;
 }
 
@@ -350,7 +350,7 @@ static int give_functions_back(const Task *task, int state) {
                 return log_error_errno(r, "cannot read the drivers of the GPU from " STATE_DIRECTORY "/%s: %m",
                                        task->vm);
 
-        r = wait_for_vm(functions);
+        r = wait_for_vm(task, functions);
         if (r >= 0)
                 r = give_back(task, functions, state);
         return r < 0 ? r : forget(state, task->vm);

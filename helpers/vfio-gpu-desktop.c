@@ -45,7 +45,7 @@ static char *find_setting(const Owner *owner, const Task *task) {
         char *setting = NULL;
 
         if (*owner->seat && !ends_sessions(task))
-                return strdup("set Sessions=end");
+                return strdup(task->stop_units ? "set Sessions=end" : "name its display manager in StopUnits=");
         /* What logs in by itself has done so again when its session was ended. */
         if (*owner->session && sd_session_get_tty(owner->session, &tty) >= 0 && startswith(tty, "tty"))
                 return asprintf(&setting, "name getty@%s.service in StopUnits= if that logs in by itself", tty) < 0 ?
@@ -88,6 +88,8 @@ static int look(Manager **m, char *const *nodes, const Task *task, uint64_t *dea
         if (r >= 0 && left > 0) {
                 tell_waiting(holders, n);
                 r = holders_wait(nodes, holders, n, left < LOOK_AGAIN_MSEC ? left : LOOK_AGAIN_MSEC);
+                if (r < 0)
+                        (void) log_error_errno(r, "cannot wait until nobody has the GPU open any more: %m");
         } else if (r >= 0 && *sig == 0)
                 r = refuse(holders, n, task);
         else if (r >= 0) {
@@ -122,21 +124,37 @@ static int let_go(Manager **m, const Task *task) {
         return 0;
 }
 
-static int start_units(Manager **m, const Task *task, int state) {
+/* What an earlier swap, whose way back was not finished, has started is to be stopped after this one. */
+static int note_started(Manager *m, const Task *task, int state, char ***ret) {
         _cleanup_strv_free_ char **started = NULL;
         int r;
 
-        r = task->start_units ? manager_open_once(m) : 0;
-        if (r < 0)
-                return r;
-
+        r = state_read(state, RECORD_STARTED, &started);
+        if (r == -ENOENT)
+                r = 0;
         STRV_FOREACH(unit, task->start_units)
-                if (r >= 0 && manager_unit_runs(*m, *unit) == 0)
+                if (r >= 0 && manager_unit_runs(m, *unit) == 0 && !strv_contains(started, *unit))
                         r = strv_extend(&started, *unit);
         if (r >= 0 && started)
                 r = state_write(state, RECORD_STARTED, started);
         if (r < 0)
                 return log_error_errno(r, "cannot note the units to start: %m");
+
+        *ret = TAKE_PTR(started);
+        return 0;
+}
+
+static int start_units(Manager **m, const Task *task, int state) {
+        _cleanup_strv_free_ char **started = NULL;
+        int r;
+
+        if (!task->start_units)
+                return 0;
+        r = manager_open_once(m);
+        if (r >= 0)
+                r = note_started(*m, task, state, &started);
+        if (r < 0)
+                return r;
 
         STRV_FOREACH(unit, started) {
                 _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -153,11 +171,13 @@ static int wait_for_units(Manager **m, const Task *task) {
         int r;
 
         r = task->stop_units ? manager_open_once(m) : 0;
+        if (r < 0 || !task->stop_units)
+                return r;
         STRV_FOREACH(unit, task->stop_units)
                 if (r >= 0)
                         r = manager_follow(*m, *unit);
-        if (r < 0 || !task->stop_units)
-                return r;
+        if (r < 0)
+                return log_error_errno(r, "cannot ask which units are being stopped: %m");
 
         while ((r = manager_wait(*m, -1, clock_now() + STILL_WAITING)) == -ETIMEDOUT)
                 journal_extend_time(2 * STILL_WAITING + task->timeout * USEC_PER_SEC);
@@ -165,7 +185,7 @@ static int wait_for_units(Manager **m, const Task *task) {
 }
 
 /* By now the units are down: those that went down just now ran. */
-static int list_stopped(Manager *m, const Task *task, char ***ret) {
+static int list_stopped(Manager *m, const Task *task, uint64_t begun, char ***ret) {
         _cleanup_strv_free_ char **stopped = NULL;
         int r;
 
@@ -173,7 +193,7 @@ static int list_stopped(Manager *m, const Task *task, char ***ret) {
                 uint64_t t = 0;
 
                 r = manager_unit_left(m, *unit, &t);
-                if (r >= 0 && t > 0 && t + RECENTLY > clock_now())
+                if (r >= 0 && t > 0 && t + RECENTLY > begun)
                         r = strv_extend(&stopped, *unit);
                 if (r == -ENOMEM)
                         return r;
@@ -183,7 +203,7 @@ static int list_stopped(Manager *m, const Task *task, char ***ret) {
 }
 
 /* Where the target was started without vfio-gpu@.service nobody has noted what ran. */
-static int guess_stopped(Manager **m, const Task *task, int state) {
+static int guess_stopped(Manager **m, const Task *task, uint64_t begun, int state) {
         _cleanup_strv_free_ char **recorded = NULL, **stopped = NULL;
         int r;
 
@@ -192,7 +212,7 @@ static int guess_stopped(Manager **m, const Task *task, int state) {
                 r = manager_open_once(m);
                 if (r < 0)
                         return r;
-                r = list_stopped(*m, task, &stopped);
+                r = list_stopped(*m, task, begun, &stopped);
                 if (r >= 0)
                         r = state_write(state, RECORD_STOPPED, stopped);
         }
@@ -203,6 +223,7 @@ static int guess_stopped(Manager **m, const Task *task, int state) {
 static int start(const Task *task) {
         _cleanup_manager_ Manager *m = NULL;
         _cleanup_close_ int state = -1;
+        uint64_t begun = clock_now();
         int r;
 
         r = wait_for_units(&m, task);
@@ -212,7 +233,11 @@ static int start(const Task *task) {
         state = state_open(task->vm, true);
         if (state < 0)
                 return log_error_errno(state, "cannot make " STATE_DIRECTORY "/%s: %m", task->vm);
-        r = guess_stopped(&m, task, state);
+        /* Of a way back that was not finished: what this swap stops has not been asked for. */
+        r = state_remove(state, RECORD_RETURNING);
+        if (r < 0)
+                return log_error_errno(r, "cannot clear " STATE_DIRECTORY "/%s: %m", task->vm);
+        r = guess_stopped(&m, task, begun, state);
         if (r >= 0)
                 r = start_units(&m, task, state);
         return r < 0 ? r : let_go(&m, task);
@@ -303,6 +328,7 @@ static int stop(const Task *task) {
         if (r < 0)
                 return r;
 
+        swap_end_entry(m, task->vm);
         alone = is_alone(m, task->vm);
         if (alone < 0)
                 return log_error_errno(alone, "cannot find out whether vfio-gpu@%s.service runs: %m", task->vm);

@@ -5,6 +5,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/signalfd.h>
 
 #include "bus.h"
@@ -103,7 +104,7 @@ static int find_others(const Task *task, char ***ret) {
         return 0;
 }
 
-static int stop_other(Manager *m, const char *other) {
+static int stop_other(Manager *m, const char *other, int signals) {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_free_ char *unit = NULL, *name = NULL;
         int r;
@@ -116,8 +117,10 @@ static int stop_other(Manager *m, const char *other) {
         if (r <= 0)
                 return log_error_errno(r ?: -ECANCELED, "cannot stop %s: %s; this swap was not begun", unit,
                                        error.message);
-        r = manager_wait(m, -1, UINT64_MAX);
-        return r < 0 ? log_error_errno(r, "cannot wait for %s: %m; this swap was not begun", unit) : 0;
+        r = manager_wait(m, signals, UINT64_MAX);
+        if (r >= 0 || r == -EINTR)
+                return r < 0 ? r : 0;
+        return log_error_errno(r, "cannot wait for %s: %m; this swap was not begun", unit);
 }
 
 /* In the words that VFIO_GPU_VM= and people have for it. */
@@ -132,15 +135,16 @@ static int refuse_left(const char *other) {
 }
 
 /* Gives back what other VMs were handed and do not use any more. What is left of that would be taken for the
- * host's own state. */
-static int take_over(Manager *m, const Task *task) {
+ * host's own state. Returns 0, -EINTR if ours was stopped meanwhile, or another negative errno after it
+ * logged why. */
+static int take_over(Manager *m, const Task *task, int signals) {
         _cleanup_strv_free_ char **others = NULL, **left = NULL;
         int r;
 
         r = find_others(task, &others);
         STRV_FOREACH(other, others)
                 if (r >= 0)
-                        r = stop_other(m, *other);
+                        r = stop_other(m, *other, signals);
         if (r >= 0)
                 r = find_others(task, &left);
         return r < 0 || !left ? r : refuse_left(*left);
@@ -177,8 +181,9 @@ static int note_running(Manager *m, const Task *task, int state, char ***ret_ear
                 r = state_write(state, RECORD_STOPPED, running);
         if (r >= 0)
                 r = state_remove(state, RECORD_RETURNING);
-        if (r >= 0)
-                r = state_remove(state, RECORD_CANCELLED);
+        STRV_FOREACH(record, STRV_MAKE(RECORD_CANCELLED, RECORD_REFUSED))
+                if (r >= 0)
+                        r = state_remove(state, *record);
         return r < 0 ? log_error_errno(r, "cannot note what runs in " STATE_DIRECTORY "/%s: %m; nothing was changed",
                                        task->vm) : 0;
 }
@@ -250,21 +255,19 @@ static bool has_failed_step(Manager *m, const char *vm) {
         return false;
 }
 
-/* A stop of our unit stops the target in the same transaction, so the end of its job can be seen before the
- * signal. */
-static bool was_stopped(int signals) {
+static bool was_stopped(int signals, int msec) {
         struct pollfd event = { .fd = signals, .events = POLLIN };
 
-        return poll(&event, 1, SIGNAL_MSEC) > 0;
+        return poll(&event, 1, msec) > 0;
 }
 
 /* The target stops the same units. Asked for at once, their end does not wait until the units of the target
- * are loaded. */
+ * are loaded. Whether it is the end of all of them the first step finds out. */
 static void stop_desktop(Manager *m, const Task *task) {
         STRV_FOREACH(unit, task->stop_units) {
                 _cleanup_bus_error_ sd_bus_error ignored = SD_BUS_ERROR_NULL;
 
-                (void) manager_queue(m, "StopUnit", *unit, "replace", &ignored);
+                (void) manager_ask(m, "StopUnit", *unit, "replace", &ignored);
         }
 }
 
@@ -280,9 +283,23 @@ static int block_signals(void) {
         return fd < 0 ? log_error_errno(errno, "cannot wait for signals: %m") : fd;
 }
 
+/* Somebody wants what conflicts with the swap: a desktop that is started by hand. A person's stop of our unit
+ * stops the target in the same transaction, so the end of its job can be seen before the signal; where it was
+ * the start of another unit, only systemd before 254 has stopped ours with it. */
+static bool is_unwanted(Manager *m, const char *vm, int signals) {
+        _cleanup_bus_error_ sd_bus_error ignored = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *entry = NULL;
+
+        if (!streq(manager_result(m), "canceled") || has_failed_step(m, vm))
+                return false;
+        if (!was_stopped(signals, 0) && asprintf(&entry, "vfio-gpu@%s.service", vm) >= 0)
+                (void) manager_ask(m, "StopUnit", entry, "replace", &ignored);
+        return was_stopped(signals, SIGNAL_MSEC);
+}
+
 /* Returns 0 once the unit is active, 1 if it is not to be, -EINTR if ours was stopped, or another negative
  * errno after it logged why. */
-static int start_unit(Manager *m, const char *unit, int signals) {
+static int start_unit(Manager *m, const char *vm, const char *unit, int signals) {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         int r;
 
@@ -291,7 +308,7 @@ static int start_unit(Manager *m, const char *unit, int signals) {
                 return log_error_errno(r ?: -ECANCELED, "cannot start %s: %s", unit, error.message);
 
         r = manager_wait(m, signals, UINT64_MAX);
-        if (r == -EINTR || (r > 0 && streq(manager_result(m), "canceled") && was_stopped(signals)))
+        if (r == -EINTR || (r > 0 && is_unwanted(m, vm, signals)))
                 return -EINTR;
         return r < 0 ? log_error_errno(r, "cannot wait for %s: %m", unit) : r;
 }
@@ -301,7 +318,7 @@ static int note_cancelled(int state) {
 
         log_notice("stopped before it was done; everything is taken back");
         r = state_write(state, RECORD_CANCELLED, NULL);
-        return r < 0 ? log_error_errno(r, "cannot note that: %m") : 0;
+        return r < 0 ? log_error_errno(r, "cannot note in " STATE_DIRECTORY " that it was stopped: %m") : 0;
 }
 
 static int refuse_huge_pages(Manager *m, const char *unit) {
@@ -322,7 +339,7 @@ static int have_huge_pages(Manager *m, const Task *task, int signals) {
                 return 0;
         if (asprintf(&unit, "vfio-gpu-hugepages@%s.service", task->vm) < 0)
                 return log_oom();
-        r = start_unit(m, unit, signals);
+        r = start_unit(m, task->vm, unit, signals);
         return r > 0 ? refuse_huge_pages(m, unit) : r;
 }
 
@@ -333,8 +350,11 @@ static int run_target(Manager *m, const Task *task, int state, int signals) {
         if (asprintf(&target, "vfio-gpu@%s.target", task->vm) < 0)
                 return log_oom();
 
+        /* Then the sessions need not end. */
+        if (was_stopped(signals, 0))
+                return note_cancelled(state);
         stop_desktop(m, task);
-        r = start_unit(m, target, signals);
+        r = start_unit(m, task->vm, target, signals);
         if (r == -EINTR)
                 return has_failed_step(m, task->vm) ? report_failure(m, task) : note_cancelled(state);
         if (r != 0)
@@ -346,12 +366,10 @@ static int run_target(Manager *m, const Task *task, int state, int signals) {
         return 0;
 }
 
-static int begin(Manager *m, const Task *task, int state, char *const *earlier) {
-        _cleanup_close_ int signals = -1;
+static int begin(Manager *m, const Task *task, int state, int signals, char *const *earlier) {
         int r;
 
-        signals = block_signals();
-        r = signals < 0 ? signals : pin_units(m, task->vm, state);
+        r = pin_units(m, task->vm, state);
         if (r >= 0)
                 r = have_huge_pages(m, task, signals);
         if (r < 0) {
@@ -365,10 +383,45 @@ static int begin(Manager *m, const Task *task, int state, char *const *earlier) 
         return run_target(m, task, state, signals);
 }
 
+/* Returns a descriptor of the state directory, which no recovery has to itself, or a negative errno after it
+ * logged why. */
+static int open_state(const Task *task) {
+        int state = state_open(task->vm, true);
+
+        if (state < 0)
+                return log_error_errno(state, "cannot make " STATE_DIRECTORY "/%s: %m; nothing was changed", task->vm);
+        if (flock(state, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+                safe_close(state);
+                return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_REFUSED },
+                                "the GPU is just being recovered for the host ('vfio-gpuctl status \"%s\"' shows how far); "
+                                "start the VM again after that; nothing was changed", task->vm_name);
+        }
+        return state;
+}
+
+/* What runs in any case after a start that failed then leaves alone what an earlier swap has left. */
+static void note_refused(const char *vm) {
+        _cleanup_close_ int state = state_open(vm, false);
+
+        if (state >= 0)
+                (void) state_write(state, RECORD_REFUSED, NULL);
+}
+
+/* Does all that changes nothing for the host. Returns 0, -EINTR if ours was stopped meanwhile, or another
+ * negative errno after it logged why. */
+static int prepare(Manager *m, const Task *task, int signals) {
+        int r;
+
+        r = check(m, task);
+        if (r >= 0)
+                r = take_over(m, task, signals);
+        return r >= 0 && was_stopped(signals, 0) ? -EINTR : r;
+}
+
 static int start(const Task *task) {
+        _cleanup_close_ int signals = -1, state = -1;
         _cleanup_strv_free_ char **earlier = NULL;
         _cleanup_manager_ Manager *m = NULL;
-        _cleanup_close_ int state = -1;
         int r;
 
         if (!task->functions)
@@ -376,24 +429,25 @@ static int start(const Task *task) {
                                 "there is no VM '%s' in vfio-gpu.conf; add a section [VM %s] there and run 'systemctl "
                                 "daemon-reload'", task->vm_name, task->vm_name);
 
-        r = manager_open(NULL, &m);
+        signals = block_signals();
+        r = signals < 0 ? signals : manager_open(NULL, &m);
         if (r >= 0)
-                r = check(m, task);
+                r = prepare(m, task, signals);
         if (r >= 0)
-                r = take_over(m, task);
-        if (r < 0)
-                return r;
-
-        state = state_open(task->vm, true);
-        if (state < 0)
-                return log_error_errno(state, "cannot make " STATE_DIRECTORY "/%s: %m; nothing was changed", task->vm);
+                r = state = open_state(task);
+        if (r < 0) {
+                note_refused(task->vm);
+                if (r == -EINTR)
+                        log_notice("stopped before it was begun");
+                return r == -EINTR ? 0 : r;
+        }
         r = note_running(m, task, state, &earlier);
         if (r < 0)
                 return r;
 
         /* Also because a failed unit stays loaded, and would not be read from its copy. */
         forget_failures(m, task->vm, false);
-        return begin(m, task, state, earlier);
+        return begin(m, task, state, signals, earlier);
 }
 
 /* Steps that take their time are not told: the status may say why they are undone. */
@@ -402,30 +456,18 @@ static void tell_waiting(const char *who, _unused_ char *const *units) {
                 journal_status("Waiting for the VM that still has the GPU: %s", who);
 }
 
-static int stop(const Task *task) {
+static int give_back(Manager *m, const Task *task, int state) {
         _cleanup_strv_free_ char **units = NULL, **cancelled = NULL;
-        _cleanup_manager_ Manager *m = NULL;
-        _cleanup_close_ int state = -1;
         bool begun;
         int r;
 
-        state = state_open(task->vm, false);
-        if (state == -ENOENT) /* refused */
-                return 0;
-        if (state < 0)
-                return log_error_errno(state, "cannot open " STATE_DIRECTORY "/%s: %m", task->vm);
-
-        r = manager_open(NULL, &m);
-        if (r < 0)
-                return r;
-        /* The next boot is a normal desktop without our doing. */
-        if (manager_is_stopping(m))
-                return 0;
-
-        begun = state_read(state, RECORD_STOPPED, &units) >= 0;
+        r = state_read(state, RECORD_STOPPED, &units);
+        if (r < 0 && r != -ENOENT)
+                return log_error_errno(r, "cannot read what ran in " STATE_DIRECTORY "/%s: %m", task->vm);
+        begun = r >= 0;
         if (begun)
                 log_info("taking the GPU back for the host");
-        if (swap_ask_for_desktop(m, units))
+        if (begun && swap_ask_for_desktop(m, units))
                 (void) state_write(state, RECORD_RETURNING, NULL);
         r = swap_stop(m, task->vm, tell_waiting);
         if (r < 0)
@@ -439,6 +481,27 @@ static int stop(const Task *task) {
         if (r >= 0 && begun)
                 (void) log_full(LOG_INFO, 0, &(LogSubject) { .id = MESSAGE_GIVEN_BACK }, "the host has its GPU back");
         return r;
+}
+
+static int stop(const Task *task) {
+        _cleanup_strv_free_ char **refused = NULL;
+        _cleanup_manager_ Manager *m = NULL;
+        _cleanup_close_ int state = -1;
+        int r;
+
+        state = state_open(task->vm, false);
+        if (state == -ENOENT) /* refused */
+                return 0;
+        if (state < 0)
+                return log_error_errno(state, "cannot open " STATE_DIRECTORY "/%s: %m", task->vm);
+        if (state_read(state, RECORD_REFUSED, &refused) >= 0)
+                return 0;
+
+        r = manager_open(NULL, &m);
+        if (r < 0)
+                return r;
+        /* The next boot is a normal desktop without our doing. */
+        return manager_is_stopping(m) ? 0 : give_back(m, task, state);
 }
 
 int main(int argc, char **argv) {

@@ -258,21 +258,37 @@ static int remember_job(Manager *m, const char *job) {
         return strv_contains(m->jobs, job) ? 0 : strv_extend(&m->jobs, job);
 }
 
-int manager_queue(Manager *m, const char *method, const char *unit, const char *mode, sd_bus_error *error) {
-        _cleanup_message_ sd_bus_message *reply = NULL;
-        const char *job;
+/* Returns 1 with the job's path, which is the reply's, 0 or an errno as manager_queue(). */
+static int ask(Manager *m, const char *method, const char *unit, const char *mode, sd_bus_error *error,
+               sd_bus_message **reply, const char **ret) {
         int r;
 
-        r = sd_bus_call_method(m->bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, method, error, &reply, "ss", unit,
+        r = sd_bus_call_method(m->bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, method, error, reply, "ss", unit,
                                mode);
         if (r < 0)
                 return sd_bus_error_has_name(error, "org.freedesktop.systemd1.TransactionIsDestructive") ||
                         sd_bus_error_has_name(error, "org.freedesktop.systemd1.NoSuchUnit") ? 0 : r;
 
-        r = sd_bus_message_read(reply, "o", &job);
-        if (r >= 0)
-                r = remember_job(m, job);
+        r = sd_bus_message_read(*reply, "o", ret);
         return r < 0 ? r : 1;
+}
+
+int manager_ask(Manager *m, const char *method, const char *unit, const char *mode, sd_bus_error *error) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        const char *job;
+
+        return ask(m, method, unit, mode, error, &reply, &job);
+}
+
+int manager_queue(Manager *m, const char *method, const char *unit, const char *mode, sd_bus_error *error) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        const char *job;
+        int r;
+
+        r = ask(m, method, unit, mode, error, &reply, &job);
+        if (r > 0 && remember_job(m, job) < 0)
+                return -ENOMEM;
+        return r;
 }
 
 int manager_follow(Manager *m, const char *unit) {

@@ -64,6 +64,9 @@ int manager_list_unit_files(Manager *m, char ***ret);
  * unit, or a negative errno. */
 int manager_queue(Manager *m, const char *method, const char *unit, const char *mode, sd_bus_error *error);
 
+/* The same for a job that manager_wait() is not to wait for. */
+int manager_ask(Manager *m, const char *method, const char *unit, const char *mode, sd_bus_error *error);
+
 /* Adds the job that a unit has at the moment, if it has one, to those that manager_wait() waits for. Returns
  * 0 or a negative errno. */
 int manager_follow(Manager *m, const char *unit);

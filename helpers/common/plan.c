@@ -165,6 +165,9 @@ static int add_step(const Config *config, const Vm *vm, Plan *plan, size_t i) {
                 r = begin(&step->start, plan, step->name, "start");
         if (r >= 0 && step_table[i].undone)
                 r = begin(&step->stop, plan, step->name, "stop");
+        /* What waits for a VM has all of its time after that. */
+        if (r >= 0 && step_table[i].undone && step->rank > 0)
+                r = strv_extendf(&step->stop, "--timeout=%u", plan->timeout);
         if (r >= 0 && step_table[i].options)
                 r = step_table[i].options(config, vm, step);
         if (r >= 0 && step_table[i].functions)

@@ -69,6 +69,19 @@ static void tell(Manager *m, const char *vm, SwapWaiting waiting) {
         waiting(who, units);
 }
 
+void swap_end_entry(Manager *m, const char *vm) {
+        _cleanup_bus_error_ sd_bus_error ignored = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *unit = NULL, *active = NULL;
+        _cleanup_manager_ Manager *own = NULL;
+
+        if (!m && manager_open(NULL, &own) < 0)
+                return;
+        m = m ?: own;
+        if (asprintf(&unit, "vfio-gpu@%s.service", vm) >= 0 &&
+            manager_unit_string(m, unit, "Unit", "ActiveState", &active) >= 0 && streq(active, "active"))
+                (void) manager_ask(m, "StopUnit", unit, "fail", &ignored);
+}
+
 bool swap_ask_for_desktop(Manager *m, char *const *units) {
         for (size_t n = strv_length(units); n > 0; n--) {
                 _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -155,15 +168,17 @@ int swap_stop_started(Manager *m, int state) {
 }
 
 void swap_wait_for_desktop(Manager *m, char *const *units, bool restart) {
-        for (; units && *units; units++) {
+        _cleanup_free_ char *names = strv_join(units, " ");
+
+        for (char *const *unit = units; unit && *unit; unit++) {
                 _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
                 if (restart)
-                        (void) manager_reset_failed(m, *units);
-                (void) manager_queue(m, restart ? "RestartUnit" : "StartUnit", *units, "replace", &error);
+                        (void) manager_reset_failed(m, *unit);
+                (void) manager_queue(m, restart ? "RestartUnit" : "StartUnit", *unit, "replace", &error);
         }
         if (manager_wait(m, -1, clock_now() + DESKTOP_TIMEOUT) != 0)
-                log_warning("not every unit of the desktop came back: see 'systemctl --failed'");
+                log_warning("not every unit of the desktop is back: 'systemctl status %s' shows which and why", names);
 }
 
 int swap_unfinished(int state, char ***ret) {

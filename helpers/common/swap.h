@@ -27,6 +27,10 @@ bool swap_has_unit(const char *unit, const char *vm);
  * (NULL: in any). Returns 0 or a negative errno. */
 int swap_units(Manager *m, const char *vm, char *const *states, char ***ret);
 
+/* Has vfio-gpu@.service of the VM stopped if it is active still: where the start of another unit has stopped the
+ * target, and not a person, only systemd before 254 does that. 'm' may be NULL. */
+void swap_end_entry(Manager *m, const char *vm);
+
 /* Told, each time that the wait has taken long, who has the functions open ("qemu (pid 812, …) on
  * /dev/vfio/13", NULL for nobody) and which units are being stopped. */
 typedef void (*SwapWaiting)(const char *who, char *const *units);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <systemd/sd-daemon.h>
-
 #include "clock.h"
 #include "group.h"
 #include "holders.h"
@@ -9,6 +7,7 @@
 #include "libvirt.h"
 #include "messages.h"
 #include "strv.h"
+#include "swap.h"
 #include "vm-end.h"
 
 /* How often the service manager is asked for more time while a VM runs, and for how much. */
@@ -48,9 +47,13 @@ static int tell_vm(const Holder *holders, size_t n, bool said) {
         return 0;
 }
 
+static void extend_time(const Task *task) {
+        journal_extend_time(PATIENCE_USEC + task->timeout * USEC_PER_SEC);
+}
+
 /* Unbinding a function from vfio-pci would wait in the kernel for the VM that has it; waiting here can be
  * seen and interrupted. */
-static int wait_for_vm(char *const *functions) {
+static int wait_for_vm(const Task *task, char *const *functions) {
         _cleanup_strv_free_ char **nodes = NULL;
         int r;
 
@@ -65,7 +68,9 @@ static int wait_for_vm(char *const *functions) {
                         break;
 
                 r = tell_vm(holders, n, said);
-                (void) sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long) PATIENCE_USEC);
+                if (!said)
+                        swap_end_entry(NULL, task->vm);
+                extend_time(task);
                 /* The files of a process that ends cannot be seen any more, until they are closed. */
                 if (r >= 0)
                         r = holders_wait(nodes, holders, n, n > 0 ? PATIENCE_MSEC : MOMENT_MSEC);
@@ -77,7 +82,7 @@ static int wait_for_vm(char *const *functions) {
 /* When QEMU has ended, libvirt resets the functions whatever driver they are on by then, and through the bus
  * where they have no better way: virPCIDeviceReset(). A driver of the host would not survive that. Returns 1
  * if a VM has them again. */
-static int wait_for_libvirt(char *const *functions) {
+static int wait_for_libvirt(const Task *task, char *const *functions) {
         uint64_t deadline = clock_now() + LIBVIRT_TIMEOUT_SEC * USEC_PER_SEC;
         int r;
 
@@ -94,21 +99,23 @@ static int wait_for_libvirt(char *const *functions) {
                                     "back all the same", file, LIBVIRT_TIMEOUT_SEC);
                         return 0;
                 }
-                if (!said)
+                if (!said) {
+                        extend_time(task);
                         journal_status("Waiting for libvirt to clean up after the VM (%s)", file);
+                }
                 r = holders_wait(STRV_MAKE(file), NULL, 0, MOMENT_MSEC);
                 if (r < 0)
                         return r;
         }
 }
 
-int vm_wait_end(char *const *functions) {
+int vm_wait_end(const Task *task, char *const *functions) {
         int r;
 
         do {
-                r = wait_for_vm(functions);
+                r = wait_for_vm(task, functions);
                 if (r >= 0)
-                        r = wait_for_libvirt(functions);
+                        r = wait_for_libvirt(task, functions);
         } while (r > 0);
         return r;
 }

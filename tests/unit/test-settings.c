@@ -277,7 +277,7 @@ static void test_plan(void) {
            "start --vm=My\\x20VM --consoles=auto --unload-modules=a,b --holders=refuse --holders-timeout=15 "
            "--return=rescan 0000:01:00.0");
         back = strv_join(plan.steps[2].stop + 1, " ");
-        is(back, "stop --vm=My\\x20VM");
+        is(back, "stop --vm=My\\x20VM --timeout=90");
         ok(!plan.steps[1].stop);
         is(keep.steps[2].name, "bind");
         is(keep.steps[2].start[3], "--consoles=keep");
