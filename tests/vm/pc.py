@@ -42,9 +42,13 @@ echo '# nodes'
 printf '%s\n' /dev/dri/* /dev/fb* /dev/nvidia* /dev/nvidia-caps/*
 echo '# settings'
 grep -sH . /sys/class/vtconsole/*/{name,bind} /sys/kernel/mm/hugepages/*/nr_hugepages /sys/fs/cgroup/*.slice/cpuset.cpus.effective \
-        /sys/devices/system/cpu/cpufreq/*/scaling_governor /sys/bus/pci/devices/0000:01:00.*/{reset_method,d3cold_allowed}
+        /sys/devices/system/cpu/cpufreq/*/scaling_governor /sys/bus/pci/devices/0000:01:00.*/{reset_method,d3cold_allowed,power/control}
 echo '# runtime'
 find /run/vfio-gpu /run/systemd/{system,generator}* ! \( -path '*/system.control*' -type d \) -printf '%p %y %m %l\n'
+find /run/systemd/transient /run/modprobe.d -name '*vfio*'
+grep vfio-gpu /proc/mounts
+echo '# kernel'
+dmesg | grep -E 'WARNING: |BUG: |Oops|blocked for more than'
 # Before systemctl, with whose connection there is one more for a moment.
 echo '# pid1'
 set -- /proc/1/fd/*

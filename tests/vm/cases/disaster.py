@@ -85,8 +85,7 @@ def case_libvirtd_is_killed(pc):
 
 
 def case_reboot(pc):
-    """A reboot while a VM has the GPU is quick, undoes nothing on the way down, also if the package is gone, and comes up as a
-    normal desktop."""
+    """A reboot while a VM has the GPU undoes nothing on the way down, also if the package is gone, and ends with a desktop."""
     host = Host(pc, units=[drop_in(step('bind'), 'ExecStopPost=/usr/bin/touch /var/lib/undone')])
     host.start()
     remove_package(pc)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Other hardware than one GPU with its audio function: more functions, a second GPU, other drivers."""
 
-from host import AUDIO, demand, drivers, entry, GPU, Host, PATIENCE, SECOND, states, step, story, VM
+from fault import forget_renewed
+from host import AUDIO, demand, drivers, entry, GPU, Host, ONE_VM, PATIENCE, SECOND, SLEEPS, states, step, story, VM
 
 USB = '0000:01:00.2'
 
@@ -34,6 +35,47 @@ def add_keyboard(pc):
     pc.qmp('device_add', driver='usb-kbd', bus='usb-bus.0')
     pc.wait_until(f'event=$(find /sys/bus/pci/devices/{USB}/ -path "*/input*/event*" -prune | sed "s,.*/,,") && [ "$event" ] && '
                   'ls -l /proc/$(systemctl show -P MainPID systemd-logind)/fd | grep -q "/dev/input/$event$"')
+
+
+def case_shortest(pc):
+    """One line is all that a card needs which is alone in its group."""
+    pc.sh(f'echo 1 >/sys/bus/pci/devices/{AUDIO}/remove')
+    host = Host(pc, f'[VM {VM}]\n', [GPU])
+    host.start()
+    host.handed_over()
+    host.stop()
+    host.is_back()
+
+
+def case_rescan(pc):
+    """With Return=rescan the functions are found anew, and the desktop is back with the drivers of before."""
+    host = Host(pc, ONE_VM + 'Return=rescan\n')
+    host.start()
+    host.handed_over(picture=False)
+    seen = pc.sh('dmesg | wc -l')
+    host.stop()
+    demand(pc.sh(f'dmesg | tail -n +{int(seen)}'), f'pci {GPU}: [1234:1111]', f'pci {AUDIO}: [')
+    forget_renewed(host)
+    host.is_back()
+
+
+def case_udev_rules(pc):
+    """Units can wait for a function and for a group that VFIO has, and no driver is loaded for what the VM has."""
+    group = pc.sh(f'basename $(readlink /sys/bus/pci/devices/{GPU}/iommu_group)').strip()
+    names = f'sys-bus-pci-devices-{GPU}.device', f'dev-vfio-{group}.device'
+    waits = 'waits.service', f'[Unit]\nBindsTo={names[1]}\nAfter={names[1]}\n' + SLEEPS
+    host = Host(pc, ONE_VM + 'UnloadModules=bochs\n', units=[waits])
+    assert states(pc, *names) == ['active', 'inactive']
+    pc.sh('systemctl start --no-block waits.service')
+    host.start()
+    pc.wait_until('systemctl is-active -q waits.service')
+    assert states(pc, *names) == ['active', 'active']
+    # The block of modprobe.d would keep it from being loaded as well.
+    pc.sh(f'rm /run/modprobe.d/*; udevadm trigger --settle --action=add /sys/bus/pci/devices/{GPU}')
+    assert pc.run('ls -d /sys/module/bochs')[0] != 0
+    host.stop()
+    pc.wait_until('! systemctl is-active -q waits.service')
+    host.is_as_before()
 
 
 def case_three_functions(pc):

@@ -5,7 +5,7 @@ import json
 
 import domain
 from fault import BUS
-from host import demand, drivers, drop_in, entry, Host, ONE_VM, prop, states, step, story, VM
+from host import demand, DEVICES, drivers, drop_in, entry, GPU, greeter_pid, Host, ONE_VM, prop, states, step, story, VM
 from pinned import install_package, RECOVER, remove_package
 
 # A process that has the IOMMU group open is as much of a VM as the kernel sees.
@@ -209,6 +209,74 @@ def case_other_vm_is_left_half_done(pc):
     host.is_back(failed=[step('bind', left), entry(left), RECOVER.replace(VM, left), entry(VM)])
 
 
+def case_name_with_a_blank(pc):
+    """The second attempt at a way back is made whatever the VM's name is, and is in its story."""
+    name, escaped = 'mac OS', r'mac\x20OS'
+    host = Host(pc, DEVICES + f'[VM {name}]\n', units=[fails_back(escaped)[0]])
+    host.start(escaped)
+    pc.run(f"systemctl stop '{entry(escaped)}'")
+    pc.wait_until('[ -z "$(ls /run/vfio-gpu)" ] && systemctl is-active -q lightdm.service', 60)
+    demand(story(pc, name), 'undoing what the records', 'the host has its GPU back')
+    host.is_back(failed=[step('bind', escaped), entry(escaped)])
+
+
+def half_done(pc):
+    host = handed_over(pc, units=FAILS_BACK)
+    pc.run(f'systemctl stop {entry(VM)}')
+    pc.wait_until(f'systemctl is-failed -q {RECOVER}')
+    return host
+
+
+def case_refused_after_half_done(pc):
+    """A start that is refused tells why, and leaves what is there as it is."""
+    host = half_done(pc)
+    pc.config(ONE_VM + 'StopUnits=ssdm.service\n')
+    pc.sh(f'systemctl reset-failed {RECOVER}')
+    host.start_fails()
+    demand(prop(pc, entry(VM), 'StatusText'), 'ssdm.service')
+    pc.wait_until('! systemctl list-jobs --no-legend | grep -q vfio-gpu')
+    assert drivers(pc, [GPU]) == {GPU: ['vfio-pci', 'vfio-pci']} and states(pc, RECOVER) == ['inactive']
+    pc.config(ONE_VM)
+    pc.sh(f'vfio-gpuctl recover {VM}', 120)
+    host.is_back(failed=[step('bind'), entry(VM)])
+
+
+def case_start_while_recovering(pc):
+    """Nothing is begun that a recovery under way would take for its own."""
+    host = half_done(pc)
+    pc.sh(f"systemd-run --unit=first flock /run/vfio-gpu/{VM} sh -c 'sleep infinity; :'")
+    pc.wait_until(f'! flock --nonblock /run/vfio-gpu/{VM} true')
+    demand(host.start_fails(), 'the GPU is just being recovered', 'nothing was changed')
+    pc.sh('systemctl stop first.service')
+    pc.sh(f'vfio-gpuctl recover {VM}', 120)
+    host.is_back(failed=[step('bind'), entry(VM), RECOVER])
+
+
+def case_stop_before_it_is_begun(pc):
+    """A stop while another VM's way back is waited for is one, and leaves that to itself."""
+    slow = drop_in(step('bind', 'macOS'), "ExecStopPost=/bin/sh -c 'until [ -e /run/go-on ]; do sleep 0.1; done'")
+    host = Host(pc, ONE_VM + '[VM macOS]\n', units=[slow])
+    host.start('macOS')
+    pc.sh(f'systemctl start --no-block {entry(VM)}')
+    pc.wait_until(f"[ $(systemctl show -P ActiveState {step('bind', 'macOS')}) = deactivating ]")
+    host.stop()
+    assert states(pc, entry(VM), entry('macOS')) == ['inactive', 'deactivating']
+    pc.sh('touch /run/go-on')
+    pc.wait_until('[ -z "$(ls /run/vfio-gpu)" ]', 60)
+    host.is_back()
+
+
+def case_masked_step(pc):
+    """A step that cannot be run is found out while the desktop is up."""
+    host = Host(pc)
+    pid = greeter_pid(pc)
+    pc.sh(f"systemctl mask {step('bind')}")
+    demand(host.start_fails(), f"{step('bind')} is masked", 'systemctl unmask', 'nothing was changed')
+    assert greeter_pid(pc) == pid
+    pc.sh(f"systemctl unmask {step('bind')}")
+    host.is_as_before(failed=[entry(VM)])
+
+
 def case_start_after_half_done(pc):
     """What ran before a swap whose way back failed runs after the next one."""
     host = handed_over(pc, units=FAILS_BACK)
@@ -229,6 +297,18 @@ def case_target_alone_half_done(pc):
     pc.wait_until(f'systemctl is-failed -q {step("bind")} && ! systemctl is-active -q {step("desktop")}')
     demand(pc.sh(f'vfio-gpuctl recover {VM}', 120), 'gave 0000:01:00.0 back to bochs-drm', 'the host has its GPU back')
     host.is_back(failed=[step('bind')])
+
+
+def case_target_after_half_done(pc):
+    """A way back that was not finished does not keep the desktop down at the end of the next swap."""
+    target = entry(VM).replace('.service', '.target')
+    host = half_done(pc)
+    pc.sh(f"rm -r /etc/systemd/system/{step('bind')}.d; systemctl daemon-reload; systemctl reset-failed {step('bind')}")
+    pc.sh(f'systemctl start {target}')
+    assert states(pc, 'lightdm.service') == ['inactive']
+    pc.sh(f'systemctl stop {target}')
+    pc.wait_until('systemctl is-active -q lightdm.service && [ -z "$(ls /run/vfio-gpu)" ]', 60)
+    host.is_back(failed=[entry(VM), RECOVER])
 
 
 def case_recover_twice(pc):

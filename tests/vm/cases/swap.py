@@ -84,6 +84,17 @@ def case_display_manager_by_hand(pc):
     assert told.index('took 0000:01:00.0 from vfio-pci') < told.index('gave 0000:01:00.0 back')
 
 
+def case_display_manager_in_the_middle(pc):
+    """The same before the VM has the GPU ends the swap, which is no failure."""
+    host = Host(pc, units=[drop_in(step('bind'), 'ExecStartPre=/usr/bin/sleep infinity')])
+    pc.sh(f'systemctl start --no-block {entry(VM)}')
+    pc.wait_until(f"[ $(systemctl show -P SubState {step('bind')}) = start-pre ]")
+    pc.sh('systemctl start lightdm.service')
+    host.is_back()
+    assert states(pc, entry(VM)) == ['inactive']
+    demand(story(pc), 'stopped before it was done')
+
+
 def case_no_desktop_before(pc):
     """A display manager that did not run before the swap does not run after it."""
     pc.sh('systemctl stop lightdm.service')

@@ -42,9 +42,21 @@ def case_start_that_waits(pc):
 def case_slow_to_stop(pc):
     """A unit that stops in its own good time is waited for: the time limit of the step is not for that."""
     slow = ('slow.service', SLEEPS + 'ExecStop=/usr/bin/sleep 6\n')
-    host = Host(pc, ONE_VM + 'StopUnits=display-manager.service slow.service\nTimeoutSec=4\nHoldersTimeoutSec=2\n', units=[slow])
+    host = Host(pc, ONE_VM + 'StopUnits=display-manager.service slow.service\nTimeoutSec=4\nHoldersTimeoutSec=1\n', units=[slow])
     pc.sh('systemctl start slow.service')
     host.start()
     assert states(pc, slow[0]) == ['inactive']
     host.stop()
     assert states(pc, 'lightdm.service', slow[0]) == ['active', 'active']
+
+
+def case_mount_in_use(pc):
+    """A unit that cannot be stopped now does not undo a swap that is done."""
+    mount = 'mnt.mount', '[Mount]\nWhat=tmpfs\nWhere=/mnt\nType=tmpfs\n'
+    user = 'user.service', '[Service]\nWorkingDirectory=/mnt\nExecStart=/usr/bin/sleep infinity\n'
+    host = Host(pc, ONE_VM + 'StopUnits=display-manager.service mnt.mount\n', units=[mount, user])
+    pc.sh('systemctl start mnt.mount && systemctl start user.service')
+    host.start()
+    host.handed_over(picture=False)
+    host.stop()
+    assert states(pc, 'lightdm.service', 'mnt.mount') == ['active', 'active']
