@@ -28,6 +28,10 @@ int command_needless(Recorder *recorder, const ShellCall *call, const char *reas
         return command_adds(recorder, call, ACTION_NEEDLESS, "", reason);
 }
 
+int command_beside(Recorder *recorder, const ShellCall *call, const char *reason) {
+        return command_adds(recorder, call, ACTION_BESIDE, "", reason);
+}
+
 const char *command_operand(const ShellCall *call, size_t *i, const char *with_value) {
         bool options = true;
 

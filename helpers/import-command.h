@@ -20,11 +20,12 @@ int run_modprobe(Recorder *recorder, const ShellCall *call, ShellStatus *ret);
 int command_service(Recorder *recorder, const ShellCall *call, const char *unit, const char *verb);
 
 /* Record something: that it does this, that something of it is not known, that there is no setting for it,
- * or that it needs none. Return 1 or a negative errno. */
+ * that it needs none, or that it is no part of a swap either. Return 1 or a negative errno. */
 int command_adds(Recorder *recorder, const ShellCall *call, Action action, const char *object, const char *value);
 int command_unknown(Recorder *recorder, const ShellCall *call, Unknown unknown, const char *reason);
 int command_leaves(Recorder *recorder, const ShellCall *call, const char *reason);
 int command_needless(Recorder *recorder, const ShellCall *call, const char *reason);
+int command_beside(Recorder *recorder, const ShellCall *call, const char *reason);
 
 /* Records that it is not known which function it is about; 'takes' is for one that goes to vfio-pci. Returns
  * 1 or a negative errno. */

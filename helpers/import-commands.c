@@ -14,7 +14,7 @@ static const char sound_processes[] = "pipewire* pulseaudio pulse* wireplumber j
 
 static int run_other_init(Recorder *recorder, const ShellCall *call, ShellStatus *ret) {
         *ret = SHELL_EXPECTED;
-        return command_needless(recorder, call, "for another init than systemd");
+        return command_beside(recorder, call, "for another init than systemd");
 }
 
 static int kill_one(Recorder *recorder, const ShellCall *call, const char *name) {
@@ -70,12 +70,12 @@ static int run_fuser(Recorder *recorder, const ShellCall *call, ShellStatus *ret
 
 static int run_sleep(Recorder *recorder, const ShellCall *call, ShellStatus *ret) {
         *ret = SHELL_EXPECTED;
-        return command_needless(recorder, call, "a pause: each step waits for what it needs, and no longer");
+        return command_beside(recorder, call, "a pause: each step waits for what it needs, and no longer");
 }
 
 static int run_settle(Recorder *recorder, const ShellCall *call, ShellStatus *ret) {
         *ret = SHELL_EXPECTED;
-        return command_needless(recorder, call, "udev: is waited for where that matters");
+        return command_beside(recorder, call, "udev: is waited for where that matters");
 }
 
 static int run_wakeup(Recorder *recorder, const ShellCall *call, ShellStatus *ret) {

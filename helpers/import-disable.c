@@ -16,7 +16,7 @@ static bool is_taken_over(const Import *import, const Hook *hook) {
                 const ImportVm *vm = &import->vms[i];
 
                 for (const Fact *f = vm->facts.list; vm->swaps && f && f < vm->facts.list + vm->facts.n; f++)
-                        if (f->hook == hook->script && (f->use == USE_LINE || f->use == USE_NEEDLESS))
+                        if (f->hook == hook->script && import_is_taken_over(vm, f))
                                 return true;
         }
         return false;

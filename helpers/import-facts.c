@@ -169,7 +169,7 @@ static void failure(size_t first, void *userdata) {
 
         for (Fact *f = facts->list; f && f < facts->list + facts->n; f++)
                 if (f >= facts->list + first) {
-                        f->action = ACTION_NEEDLESS;
+                        f->action = ACTION_BESIDE;
                         f->object = "";
                         f->value = "the way back where a script fails: vfio-gpu undoes what it did";
                 }

@@ -39,6 +39,7 @@ typedef enum Action {
         ACTION_D3COLD,
         ACTION_RESIZE_BAR,
         ACTION_NEEDLESS, /* the value says why */
+        ACTION_BESIDE,   /* likewise, and it is no part of a swap: a pause, say */
         ACTION_UNKNOWN,  /* it is not understood */
 } Action;
 

@@ -374,8 +374,8 @@ static int follow_vm(Import *import, ImportVm *vm) {
                 for (size_t i = 0; i < import->n_hooks && r >= 0; i++)
                         r = follow_hook(import, vm, &import->hooks[i], m);
         for (size_t i = 0; i < vm->facts.n; i++) {
-                vm->has_start |= vm->facts.list[i].is_start && vm->facts.list[i].action != ACTION_NEEDLESS;
-                vm->has_stop |= !vm->facts.list[i].is_start && vm->facts.list[i].action != ACTION_NEEDLESS;
+                vm->has_start |= vm->facts.list[i].is_start && !import_is_needless(&vm->facts.list[i]);
+                vm->has_stop |= !vm->facts.list[i].is_start && !import_is_needless(&vm->facts.list[i]);
         }
         if (r >= 0)
                 r = import_resolve(import, vm);

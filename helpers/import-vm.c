@@ -10,6 +10,7 @@ static const struct {
 } rest[] = {
         { ACTION_UNKNOWN, USE_LEFT, NULL },
         { ACTION_NEEDLESS, USE_NEEDLESS, NULL },
+        { ACTION_BESIDE, USE_NEEDLESS, NULL },
         { ACTION_END_SESSION, USE_NEEDLESS,
           "desktops: Sessions=end, the default, ends the graphical sessions and waits for them" },
         { ACTION_END_SOUND, USE_NEEDLESS,
@@ -117,6 +118,28 @@ bool import_is_about_gpu(const Fact *f) {
                 return f->is_start && f->unknown == UNKNOWN_TAKEN;
         default:
                 return false;
+        }
+}
+
+bool import_is_needless(const Fact *f) {
+        return f->action == ACTION_NEEDLESS || f->action == ACTION_BESIDE;
+}
+
+bool import_is_taken_over(const ImportVm *vm, const Fact *f) {
+        if (f->use != USE_NEEDLESS)
+                return f->use == USE_LINE;
+        switch (f->action) {
+        case ACTION_BESIDE:
+                return false;
+        /* What is not known to have been taken away before is no way back. */
+        case ACTION_START_SOME:
+                return settle_has_action(vm, ACTION_STOP, true) || settle_has_action(vm, ACTION_END_SESSION, true) ||
+                        settle_has_unknown(vm, true, UNKNOWN_UNIT);
+        case ACTION_LOAD:
+        case ACTION_LOAD_SOME:
+                return f->is_start || settle_has_action(vm, ACTION_UNLOAD, true);
+        default:
+                return true;
         }
 }
 

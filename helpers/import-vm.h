@@ -42,6 +42,13 @@ int import_settle(ImportVm *vm, const ImportMachine *machine, const char *base);
 /* Returns whether it is something that is done for a GPU alone. */
 bool import_is_about_gpu(const Fact *fact);
 
+/* Returns whether it needs no line, whatever else the scripts do. */
+bool import_is_needless(const Fact *fact);
+
+/* Returns whether a swap does it now: the configuration says so, or it is a part of every swap. For facts of
+ * which it is settled what became of them. */
+bool import_is_taken_over(const ImportVm *vm, const Fact *fact);
+
 /* Returns "file:line", with the file's name as it is below 'base', or NULL without memory. */
 char *import_place(Arena *arena, const char *base, const Script *script, unsigned line);
 

@@ -115,8 +115,9 @@ static int write_huge_pages(const Write *w) {
 }
 
 static int write_memory(const Write *w) {
-        return needless(w, "caches dropped and memory compacted: HugePages= does that where it needs it, transparent "
-                        "huge pages do without");
+        return command_beside(w->recorder, w->call,
+                              "caches dropped and memory compacted: HugePages= does that where it needs it, "
+                              "transparent huge pages do without");
 }
 
 static const struct {
