@@ -10,29 +10,24 @@
 #include "state.h"
 #include "strv.h"
 
-/* Something of it is in the configuration now. */
-static bool is_taken_over(const Import *import, const Hook *hook) {
-        for (size_t i = 0; i < import->n_vms; i++) {
-                const ImportVm *vm = &import->vms[i];
-
-                for (const Fact *f = vm->facts.list; vm->swaps && f && f < vm->facts.list + vm->facts.n; f++)
-                        if (f->hook == hook->script && import_is_taken_over(vm, f))
-                                return true;
-        }
-        return false;
-}
-
-static bool is_in_folders(const Hook *hook) {
-        return hook->type == HOOK_FOLDER;
+static const Hook *find_hook(const Import *import, const char *name) {
+        for (size_t i = 0; i < import->n_hooks; i++)
+                if (streq(import->hooks[i].script->name, name))
+                        return &import->hooks[i];
+        return NULL;
 }
 
 /* A dispatcher goes when there is nothing left for it to run. */
-static bool leaves(const Import *import, const Hook *hook) {
+static bool leaves(Import *import, const Hook *hook) {
         if (!hook->dispatches)
-                return is_taken_over(import, hook);
-        for (size_t i = 0; i < import->n_hooks; i++)
-                if (is_in_folders(&import->hooks[i]) && !is_taken_over(import, &import->hooks[i]))
+                return hook->is_taken_over;
+        for (size_t i = 0; i < import->programs.n; i++) {
+                const char *name = import->programs.list[i];
+                const Hook *other = find_hook(import, name);
+
+                if (import_is_in_folder(import, name) && !(other && other->is_taken_over))
                         return false;
+        }
         return true;
 }
 
@@ -48,26 +43,56 @@ static char *vm_folder(Import *import, const Hook *hook) {
         return text ? copy : NULL;
 }
 
-/* A folder goes as a whole if all hooks in it do. Returns what goes: the folder or the file; NULL without
- * memory. */
-static const char *what_goes(Import *import, const Hook *hook) {
-        const char *folder = is_in_folders(hook) ? vm_folder(import, hook) : NULL;
+/* Returns what cannot go along with a folder, or NULL. */
+static const char *what_keeps(Import *import, const char *folder) {
+        for (size_t i = 0; i < import->programs.n; i++) {
+                const char *name = import->programs.list[i], *rest = startswith(name, folder);
+                const Hook *hook = find_hook(import, name);
 
-        if (!is_in_folders(hook))
-                return hook->script->name;
-        for (size_t i = 0; folder && i < import->n_hooks; i++) {
-                const char *rest = startswith(import->hooks[i].script->name, folder);
-
-                if (rest && *rest == '/' && !is_taken_over(import, &import->hooks[i]))
-                        return hook->script->name;
+                if (rest && *rest == '/' && !(hook && leaves(import, hook)))
+                        return name;
         }
-        /* The folder that was named, or one outside of it, is nothing that could be moved in it. */
-        return folder && strlen(folder) <= strlen(import->base) ? hook->script->name : folder;
+        return NULL;
 }
 
-static bool is_planned(const Moves *moves, const char *from) {
+/* A folder goes as a whole if all that can be run in it does. Returns what goes: the folder or the file; NULL
+ * without memory. */
+static const char *what_goes(Import *import, const Hook *hook, Moves *moves) {
+        const char *name = hook->script->name, *folder, *keeper;
+        char *text;
+
+        if (hook->type != HOOK_FOLDER || !hook->vm)
+                return name;
+        folder = vm_folder(import, hook);
+        /* The folder that was named, or one outside of it, is nothing that could be moved in it. */
+        if (!folder || strlen(folder) <= strlen(import->base))
+                return folder ? name : NULL;
+        keeper = what_keeps(import, folder);
+        if (!keeper)
+                return folder;
+        text = arena_printf(&import->arena,
+                            "%s is not moved as a whole: %s in it was not taken over, and stays", folder, keeper);
+        return strings_add(&import->arena, &moves->remarks, text) < 0 ? NULL : name;
+}
+
+static int stat_parent(Import *import, const char *name, struct stat *ret) {
+        char *parent = arena_strndup(&import->arena, name, (size_t) (shell_base_name(name) - name));
+        _cleanup_free_ char *path = parent ? import_path(import, parent) : NULL;
+
+        return path ? stat(path, ret) : -1;
+}
+
+/* The folder of a VM can be a link to that of another one. */
+static bool is_same_entry(Import *import, const char *a, const char *b) {
+        struct stat x, y;
+
+        return streq(shell_base_name(a), shell_base_name(b)) && stat_parent(import, a, &x) >= 0 &&
+                stat_parent(import, b, &y) >= 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static bool is_planned(Import *import, const Moves *moves, const char *from) {
         for (size_t i = 0; i < moves->n; i++)
-                if (streq(moves->list[i].from, from))
+                if (streq(moves->list[i].from, from) || is_same_entry(import, moves->list[i].from, from))
                         return true;
         return false;
 }
@@ -96,13 +121,13 @@ int import_plan_moves(Import *import, Moves *ret) {
                         import->base);
         for (size_t i = 0; i < import->n_hooks; i++) {
                 const Hook *hook = &import->hooks[i];
-                const char *from = leaves(import, hook) ? what_goes(import, hook) : "";
+                const char *from = leaves(import, hook) ? what_goes(import, hook, &moves) : "";
                 const char *rest = from ? startswith(from, import->base) : NULL;
                 char *to;
 
                 if (!from)
                         return log_oom();
-                if (!rest || is_planned(&moves, from))
+                if (!rest || is_planned(import, &moves, from))
                         continue;
                 to = arena_printf(&import->arena, "%s/" IMPORT_ASIDE "%s", import->base, rest);
                 if (!to)

@@ -13,6 +13,7 @@ typedef struct Move {
 typedef struct Moves {
         Move *list;
         size_t n;
+        Strings remarks; /* what stays though something of it was taken over, and why */
 } Moves;
 
 /* Finds out what is to be moved. Returns 0, or a negative errno after it logged why. */

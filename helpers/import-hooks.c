@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fts.h>
 #include <sys/stat.h>
 
 #include "import-hooks.h"
@@ -54,7 +55,7 @@ static int add_hook(Import *import, const Hook *hook) {
 }
 
 /* Finds out from its path what a file is to libvirt: …/VM/prepare/begin/FILE (or …/VM/prepare/begin), qemu,
- * qemu.d/FILE. */
+ * qemu.d/FILE. In qemu.d/prepare/begin/FILE no VM is named. */
 static int classify(Import *import, const char *name, Hook *ret) {
         char *copy = arena_strndup(&import->arena, name, strlen(name)), *parts[3 + DEPTH_MAX] = { 0 };
         size_t n = 0;
@@ -75,11 +76,19 @@ static int classify(Import *import, const char *name, Hook *ret) {
                         ret->type = HOOK_FOLDER;
                         ret->operation = parts[i];
                         ret->sub = parts[i - 1];
-                        ret->vm = vm_name_problem(parts[i + 1]) ? NULL : parts[i + 1];
+                        ret->vm = vm_name_problem(parts[i + 1]) || streq(parts[i + 1], "qemu.d") ? NULL : parts[i + 1];
                         return 0;
                 }
         ret->type = streq(parts[0], "qemu") || (n > 1 && streq(parts[1], "qemu.d")) ? HOOK_FILE : HOOK_LOOSE;
         return 0;
+}
+
+bool import_is_in_folder(Import *import, const char *name) {
+        Hook hook = { .type = HOOK_FOLDER };
+
+        /* Without memory it counts as one: what is one stays. */
+        (void) classify(import, name, &hook);
+        return hook.type == HOOK_FOLDER;
 }
 
 static int add_file(Import *import, const char *name, bool is_executable, bool is_named) {
@@ -141,6 +150,47 @@ static int add_directory(Import *import, const char *name, unsigned depth) {
                         return r;
         }
         return 0;
+}
+
+static int compare_entries(const FTSENT **a, const FTSENT **b) {
+        return strcmp((*a)->fts_name, (*b)->fts_name);
+}
+
+/* What cannot be looked at may be a program, too. This package's hook is one, whatever its mode. */
+static bool may_be_run(const FTSENT *entry) {
+        switch (entry->fts_info) {
+        case FTS_F:
+                return (entry->fts_statp->st_mode & 0111) || endswith(entry->fts_path, "/" OUR_HOOK);
+        case FTS_D:
+                return entry->fts_level >= DEPTH_MAX;
+        case FTS_NS:
+        case FTS_DNR:
+        case FTS_SLNONE:
+                return true;
+        default:
+                return false;
+        }
+}
+
+/* Lists what a folder has in it that was not read as a hook: files of other languages, hidden ones. */
+static int add_programs(Import *import) {
+        _cleanup_free_ char *path = import_path(import, import->base);
+        FTS *fts = path ? fts_open((char *[]) { path, NULL }, FTS_LOGICAL | FTS_NOCHDIR, compare_entries) : NULL;
+        int r = fts ? 0 : -ENOMEM;
+
+        for (FTSENT *e; r >= 0 && (e = fts_read(fts));) {
+                if (e->fts_level >= DEPTH_MAX || (e->fts_level == 1 && streq(e->fts_name, IMPORT_ASIDE)))
+                        (void) fts_set(fts, e, FTS_SKIP);
+                if (may_be_run(e))
+                        r = strings_add(&import->arena, &import->programs,
+                                        arena_printf(&import->arena, "%s%s", import->base,
+                                                     e->fts_path + strlen(path)));
+        }
+        if (r >= 0 && errno != 0)
+                r = -ENOMEM;
+        if (fts)
+                (void) fts_close(fts);
+        return r;
 }
 
 /* "qemu" is first, as with libvirt; then the names decide. */
@@ -382,6 +432,16 @@ static int follow_vm(Import *import, ImportVm *vm) {
         return r < 0 ? r : import_settle(vm, &import->machine, import->base);
 }
 
+/* Notes what was taken over of a hook. */
+static void settle_hook(const Import *import, Hook *hook) {
+        for (size_t i = 0; i < import->n_vms; i++) {
+                const ImportVm *vm = &import->vms[i];
+
+                for (const Fact *f = vm->facts.list; vm->swaps && f && f < vm->facts.list + vm->facts.n; f++)
+                        hook->is_taken_over |= f->hook == hook->script && import_is_taken_over(vm, f);
+        }
+}
+
 static int tell_vm(Import *import, const ImportVm *vm) {
         const char *name = vm->name ?: "NAME";
         int r = 0;
@@ -442,6 +502,8 @@ static int read_all(Import *import, char *const *paths) {
         int r;
 
         r = add_paths(import, paths);
+        if (r >= 0)
+                r = add_programs(import);
         if (r < 0)
                 return r;
         if (import->n_hooks > 0)
@@ -458,6 +520,8 @@ static int read_all(Import *import, char *const *paths) {
         }
         if (r >= 0)
                 r = tell_others(import);
+        for (size_t i = 0; i < import->n_hooks; i++)
+                settle_hook(import, &import->hooks[i]);
         return r < 0 || import->budget > 0 ? r : -E2BIG;
 }
 

@@ -18,6 +18,7 @@ typedef struct Hook {
         bool dispatches;                  /* of a file: it runs those in the folders */
         bool is_start;                    /* of a loose one */
         bool is_named;                    /* on the command line */
+        bool is_taken_over;               /* something of it is in the configuration now, or part of every swap */
 } Hook;
 
 typedef struct Import {
@@ -29,6 +30,7 @@ typedef struct Import {
         size_t n_scripts, scripts_allocated;
         Hook *hooks; /* sorted */
         size_t n_hooks, hooks_allocated;
+        Strings programs; /* what can be run below the base, read or not */
         ImportMachine machine;
         const char *pattern; /* that the name of the VM is compared with, NULL for none */
         unsigned budget; /* how many commands may still be followed */
@@ -54,6 +56,9 @@ void import_done(Import *import);
 
 /* Returns the path to open for the name of a file that was read, to be freed, or NULL without memory. */
 char *import_path(const Import *import, const char *name);
+
+/* Returns whether a file is a hook in the folder of a VM, by its name. */
+bool import_is_in_folder(Import *import, const char *name);
 
 /* Returns whether a script is one that a shell runs. */
 bool import_is_for_shell(const char *text);

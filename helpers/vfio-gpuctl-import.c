@@ -154,13 +154,22 @@ static void print_moves(const Moves *moves) {
         }
 }
 
+static int plan_moves(Import *import, Moves *ret) {
+        _cleanup_strv_free_ char **told = NULL;
+        int r = import_plan_moves(import, ret);
+
+        if (r >= 0)
+                log_remarks(&ret->remarks, &told);
+        return r;
+}
+
 static int check(Import *import, const char *text, bool disable) {
         Moves moves = { 0 };
         int r;
 
         r = check_configuration(import, text);
         if (r >= 0 && disable)
-                r = import_plan_moves(import, &moves);
+                r = plan_moves(import, &moves);
         if (r >= 0 && disable) {
                 print_moves(&moves);
                 r = import_check_moves(import, &moves);
@@ -210,7 +219,7 @@ static int write_and_disable(Import *import, const char *text, bool and_disable)
         int r = 0;
 
         if (and_disable) {
-                r = import_plan_moves(import, &moves);
+                r = plan_moves(import, &moves);
                 if (r >= 0)
                         r = import_check_moves(import, &moves);
         }
