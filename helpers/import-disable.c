@@ -18,9 +18,9 @@ static const Hook *find_hook(const Import *import, const char *name) {
 }
 
 /* A dispatcher goes when there is nothing left for it to run. */
-static bool leaves(Import *import, const Hook *hook) {
-        if (!hook->dispatches)
-                return hook->is_taken_over;
+bool import_leaves(Import *import, const Hook *hook) {
+        if (hook->stays || !hook->dispatches)
+                return !hook->stays && hook->is_taken_over;
         for (size_t i = 0; i < import->programs.n; i++) {
                 const char *name = import->programs.list[i];
                 const Hook *other = find_hook(import, name);
@@ -49,7 +49,7 @@ static const char *what_keeps(Import *import, const char *folder) {
                 const char *name = import->programs.list[i], *rest = startswith(name, folder);
                 const Hook *hook = find_hook(import, name);
 
-                if (rest && *rest == '/' && !(hook && leaves(import, hook)))
+                if (rest && *rest == '/' && !(hook && import_leaves(import, hook)))
                         return name;
         }
         return NULL;
@@ -108,6 +108,16 @@ static bool is_hook_directory(Import *import) {
         return false;
 }
 
+/* Of a file that has something of both, one half goes on to run beside the configuration. */
+static int tell_stay(Import *import, const Hook *hook, Moves *moves) {
+        char *text;
+
+        if (!hook->stays || !hook->is_taken_over)
+                return 0;
+        text = arena_strndup(&import->arena, hook->stays, strlen(hook->stays));
+        return strings_add(&import->arena, &moves->remarks, text);
+}
+
 int import_plan_moves(Import *import, Moves *ret) {
         Moves moves = { .list = arena_alloc(&import->arena, (import->n_hooks + 1) * sizeof(Move)) };
 
@@ -121,11 +131,11 @@ int import_plan_moves(Import *import, Moves *ret) {
                         import->base);
         for (size_t i = 0; i < import->n_hooks; i++) {
                 const Hook *hook = &import->hooks[i];
-                const char *from = leaves(import, hook) ? what_goes(import, hook, &moves) : "";
+                const char *from = import_leaves(import, hook) ? what_goes(import, hook, &moves) : "";
                 const char *rest = from ? startswith(from, import->base) : NULL;
                 char *to;
 
-                if (!from)
+                if (!from || tell_stay(import, hook, &moves) < 0)
                         return log_oom();
                 if (!rest || is_planned(import, &moves, from))
                         continue;

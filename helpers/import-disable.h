@@ -16,6 +16,9 @@ typedef struct Moves {
         Strings remarks; /* what stays though something of it was taken over, and why */
 } Moves;
 
+/* Returns whether a hook is one that is to be moved. */
+bool import_leaves(Import *import, const Hook *hook);
+
 /* Finds out what is to be moved. Returns 0, or a negative errno after it logged why. */
 int import_plan_moves(Import *import, Moves *ret);
 

@@ -3,7 +3,7 @@
 #include <fts.h>
 #include <sys/stat.h>
 
-#include "import-hooks.h"
+#include "import-disable.h"
 #include "log.h"
 #include "root.h"
 #include "strv.h"
@@ -342,48 +342,65 @@ static int explore_all(Import *import) {
         return r >= 0 && import->n_vms == 0 && import->n_hooks > 0 ? add_vm(import, NULL) : r;
 }
 
-/* A file may do something for whichever VM it is called for, beside those that it knows. */
-static int explore_others(Import *import, Hook *hook) {
-        _cleanup_arena_ Arena arena = { .limit = import->arena.limit };
-        Facts facts = { .arena = &arena };
-        const Fact *first = NULL;
-        bool unused = false;
-        int r = 0;
-
-        for (size_t i = 0; i < ELEMENTSOF(moments) && r >= 0; i++)
-                r = follow(import, &facts, hook, moments[i].is_start,
-                           STRV_MAKE(any_vm, moments[i].operation, moments[i].sub, "-"), true, &unused);
-        for (size_t i = 0; i < facts.n && !first; i++)
-                if (import_is_about_gpu(&facts.list[i]))
-                        first = &facts.list[i];
-        if (r < 0 || !first)
-                return r;
-        return remark(import, "%s: acts for every VM, also for those that have no section here%s",
-                      import_place(&import->arena, "", first->script, first->line) ?: hook->script->name, "");
-}
-
-static int tell_others(Import *import) {
-        bool is_named = false;
-        int r = 0;
-
-        for (size_t i = 0; i < import->n_vms; i++)
-                is_named |= import->vms[i].name != NULL;
-        for (size_t i = 0; i < import->n_hooks && r >= 0 && is_named; i++)
-                if (import->hooks[i].type == HOOK_FILE && !import->hooks[i].dispatches)
-                        r = explore_others(import, &import->hooks[i]);
-        return r;
-}
-
 /* What runs the scripts in the folders is not lost. */
-static void forgive_dispatcher(ImportVm *vm, const Hook *hook) {
-        for (size_t i = 0; i < vm->facts.n; i++) {
-                Fact *f = &vm->facts.list[i];
+static void forgive_dispatcher(Facts *facts, const Hook *hook) {
+        for (size_t i = 0; i < facts->n; i++) {
+                Fact *f = &facts->list[i];
 
                 if (f->hook == hook->script && f->action == ACTION_UNKNOWN && f->may_run_hooks) {
                         f->action = ACTION_NEEDLESS;
                         f->value = "runs the scripts in the folders, which were read one by one";
                 }
         }
+}
+
+/* A file can only go as a whole. */
+static int keep_file(Import *import, Hook *hook, const Fact *f, const char *whom) {
+        char *place = import_place(&import->arena, "", f->script, f->line);
+
+        hook->stays = place ? arena_printf(&import->arena,
+                                           "%s: %s is not moved, since this is for %s: take out by hand what it "
+                                           "does for the VMs that have one",
+                                           place, hook->script->name, whom) :
+                              NULL;
+        return hook->stays ? 0 : -ENOMEM;
+}
+
+/* A file may do something for whichever VM it is called for, beside those that it knows. */
+static int explore_others(Import *import, Hook *hook) {
+        _cleanup_arena_ Arena arena = { .limit = import->arena.limit };
+        Facts facts = { .arena = &arena };
+        const Fact *first = NULL, *acts = NULL;
+        bool unused = false;
+        int r = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(moments) && r >= 0; i++)
+                r = follow(import, &facts, hook, moments[i].is_start,
+                           STRV_MAKE(any_vm, moments[i].operation, moments[i].sub, "-"), true, &unused);
+        if (hook->dispatches)
+                forgive_dispatcher(&facts, hook);
+        for (const Fact *f = facts.list; f && f < facts.list + facts.n; f++) {
+                first = !first && import_is_about_gpu(f) ? f : first;
+                acts = !acts && !import_is_needless(f) ? f : acts;
+        }
+        if (r >= 0 && acts)
+                r = keep_file(import, hook, acts, "every VM, also those that have no section");
+        if (r < 0 || !first || hook->dispatches)
+                return r;
+        return remark(import, "%s: acts for every VM, also for those that have no section here%s",
+                      import_place(&import->arena, "", first->script, first->line) ?: hook->script->name, "");
+}
+
+static int explore_all_others(Import *import) {
+        bool is_named = false;
+        int r = 0;
+
+        for (size_t i = 0; i < import->n_vms; i++)
+                is_named |= import->vms[i].name != NULL;
+        for (size_t i = 0; i < import->n_hooks && r >= 0 && is_named; i++)
+                if (import->hooks[i].type == HOOK_FILE)
+                        r = explore_others(import, &import->hooks[i]);
+        return r;
 }
 
 /* Follows a hook as libvirt would have it run for the VM at this moment. */
@@ -413,7 +430,7 @@ static int follow_hook(Import *import, ImportVm *vm, Hook *hook, size_t moment) 
                                               STRV_MAKE(name, operation, sub, "-"),
                    !vm->name && hook->type == HOOK_FILE && !import->pattern, &unused);
         if (r >= 0 && hook->dispatches)
-                forgive_dispatcher(vm, hook);
+                forgive_dispatcher(&vm->facts, hook);
         return r;
 }
 
@@ -432,23 +449,45 @@ static int follow_vm(Import *import, ImportVm *vm) {
         return r < 0 ? r : import_settle(vm, &import->machine, import->base);
 }
 
-/* Notes what was taken over of a hook. */
-static void settle_hook(const Import *import, Hook *hook) {
-        for (size_t i = 0; i < import->n_vms; i++) {
-                const ImportVm *vm = &import->vms[i];
+/* Notes what was taken over of a hook, and what of it is for a VM that gets no section. */
+static int settle_hook(Import *import, Hook *hook, const ImportVm *vm) {
+        bool is_for_others = hook->type == HOOK_FILE && vm->name && !vm->swaps;
+        char *whom = arena_printf(&import->arena, "VM %s, which has no section", vm->name ?: "");
+        int r = whom ? 0 : -ENOMEM;
 
-                for (const Fact *f = vm->facts.list; vm->swaps && f && f < vm->facts.list + vm->facts.n; f++)
-                        hook->is_taken_over |= f->hook == hook->script && import_is_taken_over(vm, f);
+        for (const Fact *f = vm->facts.list; f && f < vm->facts.list + vm->facts.n && r >= 0; f++) {
+                if (f->hook != hook->script)
+                        continue;
+                hook->is_taken_over |= vm->swaps && import_is_taken_over(vm, f);
+                if (is_for_others && !hook->stays && !import_is_needless(f))
+                        r = keep_file(import, hook, f, whom);
         }
+        return r;
 }
 
-static int tell_vm(Import *import, const ImportVm *vm) {
+static int settle_hooks(Import *import) {
+        int r = 0;
+
+        for (size_t i = 0; i < import->n_hooks; i++)
+                for (size_t k = 0; k < import->n_vms && r >= 0; k++)
+                        r = settle_hook(import, &import->hooks[i], &import->vms[k]);
+        return r;
+}
+
+static bool a_file_leaves(Import *import) {
+        for (size_t i = 0; i < import->n_hooks; i++)
+                if (import->hooks[i].type == HOOK_FILE && import_leaves(import, &import->hooks[i]))
+                        return true;
+        return false;
+}
+
+static int tell_vm(Import *import, const ImportVm *vm, bool all_stay) {
         const char *name = vm->name ?: "NAME";
         int r = 0;
 
         if (!vm->swaps)
-                return vm->name ? remark(import, "VM %s: its hooks do nothing about a GPU, and stay as they are%s",
-                                         name, "") :
+                return vm->name ? remark(import, "VM %s: its hooks do nothing about a GPU%s", name,
+                                         all_stay ? ", and stay as they are" : "") :
                                   0;
         if (!vm->name && import->pattern)
                 return remark(import,
@@ -464,6 +503,15 @@ static int tell_vm(Import *import, const ImportVm *vm) {
                            name, "");
         if (r >= 0 && (!vm->has_stop || !vm->has_start))
                 r = remark(import, "VM %s: no script is for the time %s it", name, vm->has_start ? "after" : "before");
+        return r;
+}
+
+static int tell_vms(Import *import) {
+        bool all_stay = !a_file_leaves(import);
+        int r = 0;
+
+        for (size_t i = 0; i < import->n_vms && r >= 0; i++)
+                r = tell_vm(import, &import->vms[i], all_stay);
         return r;
 }
 
@@ -513,15 +561,14 @@ static int read_all(Import *import, char *const *paths) {
         r = import_read_machine(import);
         if (r >= 0)
                 r = explore_all(import);
-        for (size_t i = 0; i < import->n_vms && r >= 0; i++) {
+        for (size_t i = 0; i < import->n_vms && r >= 0; i++)
                 r = follow_vm(import, &import->vms[i]);
-                if (r >= 0)
-                        r = tell_vm(import, &import->vms[i]);
-        }
         if (r >= 0)
-                r = tell_others(import);
-        for (size_t i = 0; i < import->n_hooks; i++)
-                settle_hook(import, &import->hooks[i]);
+                r = explore_all_others(import);
+        if (r >= 0)
+                r = settle_hooks(import);
+        if (r >= 0)
+                r = tell_vms(import);
         return r < 0 || import->budget > 0 ? r : -E2BIG;
 }
 

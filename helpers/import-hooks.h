@@ -19,6 +19,7 @@ typedef struct Hook {
         bool is_start;                    /* of a loose one */
         bool is_named;                    /* on the command line */
         bool is_taken_over;               /* something of it is in the configuration now, or part of every swap */
+        const char *stays; /* of a file: why it cannot be moved, though it was taken over; NULL if it can be */
 } Hook;
 
 typedef struct Import {
