@@ -20,7 +20,8 @@ static int check_file(CheckContext *c) {
         if (errno == ENOENT)
                 return findings_add(c->findings, FINDING_HOOK_DISABLED, hook,
                                     "libvirt's hook %s is missing, so libvirt starts and ends the VM "
-                                    "without a swap: install it again, and restart libvirtd", hook);
+                                    "without a swap: install it again, and run 'systemctl try-restart libvirtd "
+                                    "virtqemud' (the host uses one of them)", hook);
         if (access(hook, F_OK) < 0) /* not ours to see */
                 return 0;
         return findings_add(c->findings, FINDING_HOOK_DISABLED, hook,
