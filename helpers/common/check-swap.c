@@ -7,6 +7,7 @@
 #include "strv.h"
 #include "swap.h"
 #include "text.h"
+#include "unit-name.h"
 
 /* Returns 1 if the unit of the VM is neither active nor on its way to or from that, 0 if it is, or a
  * negative errno. */
@@ -39,12 +40,13 @@ static int check_own_state(CheckContext *c) {
                                          "%s is left of an earlier swap of this VM, whose way back was not "
                                          "finished: what it notes of the host counts, and is restored after "
                                          "this swap; 'vfio-gpuctl recover \"%s\"' restores it now",
-                                         path, c->check->vm);
+                                         path, c->check->vm_name);
 }
 
-/* A swap on top of one that was given up would take its leftovers for the state of the host. */
+/* A swap on top of one that was given up would take its leftovers for the state of the host. Commands have
+ * the name as people and libvirt know it: systemctl escapes it itself, and a shell leaves no backslash. */
 static int check_owner(CheckContext *c, const char *vm) {
-        _cleanup_free_ char *unit = NULL;
+        _cleanup_free_ char *unit = NULL, *name = NULL;
         int r;
 
         r = is_over(c, vm, "service");
@@ -55,24 +57,25 @@ static int check_owner(CheckContext *c, const char *vm) {
                 return -ENOMEM;
         }
 
+        r = vm_name_unescape(vm, &name);
         /* A target can be started without the service, and then is not stopped with it. */
-        r = is_over(c, vm, "target");
+        if (r >= 0)
+                r = is_over(c, vm, "target");
         if (r == 0)
                 return findings_add(c->findings, FINDING_SWAP_UNFINISHED, unit,
                                     "the GPU is handed over to VM %s by its target alone: 'systemctl stop "
-                                    "%s' first", vm,
-                                    unit);
+                                    "\"vfio-gpu@%s.target\"' first", name, name);
         return r < 0 ? r : findings_add(c->findings, FINDING_SWAP_UNFINISHED, unit,
                                         "the GPU was handed over to VM %s and never given back, as "
                                         STATE_DIRECTORY "/%s shows: run 'vfio-gpuctl recover \"%s\"' first",
-                                        vm, vm, vm);
+                                        name, vm, name);
 }
 
 /* Of two swaps at a time the second would take for the host's own state what the first has made of it. One
  * that gives back what this one needs is waited for. */
 static int check_other(CheckContext *c, const char *unit) {
         const char *entry = startswith(unit, "vfio-gpu@");
-        _cleanup_free_ char *vm = NULL, *state = NULL;
+        _cleanup_free_ char *vm = NULL, *state = NULL, *typed = NULL;
         int r;
 
         vm = entry ? strndup(entry, strlen(entry) - strlen(".service")) : strdup("");
@@ -86,9 +89,11 @@ static int check_other(CheckContext *c, const char *unit) {
                 return r;
         if (!streq(state, "activating") && (!streq(state, "deactivating") || strv_contains(c->owners, vm)))
                 return 0;
-        return findings_add(c->findings, FINDING_SWAP_IN_PROGRESS, unit,
-                            "another swap is in progress, %s is %s, and each would undo the other's work: "
-                            "try again when it is done ('systemctl status %s')", unit, state, unit);
+        r = vm_name_unescape(unit, &typed);
+        return r < 0 ? r : findings_add(c->findings, FINDING_SWAP_IN_PROGRESS, unit,
+                                        "another swap is in progress, %s is %s, and each would undo the other's "
+                                        "work: try again when it is done ('systemctl status \"%s\"')",
+                                        typed, state, typed);
 }
 
 static int check_others(CheckContext *c) {
@@ -118,19 +123,27 @@ int check_swaps(CheckContext *c) {
         return r;
 }
 
+static int add_running_vm(CheckContext *c, const char *vm, const char *who) {
+        _cleanup_free_ char *name = NULL;
+        int r;
+
+        r = vm_name_unescape(vm, &name);
+        return r < 0 ? r : findings_add(c->findings, FINDING_VM_RUNNING, name,
+                                        "the GPU is handed over to VM %s, which still runs: %s; end it first ('virsh "
+                                        "shutdown' or 'virsh destroy')", name, who);
+}
+
 /* What another VM was handed and does not use is taken back first; what it uses cannot be. */
 static int add_running(CheckContext *c, const char *who) {
         int r = 0;
 
         if (!c->owners)
-                return findings_add(c->findings, FINDING_VM_RUNNING, who,
+                return findings_add(c->findings, FINDING_VM_RUNNING, NULL,
                                     "the GPU is in use through vfio-pci: %s; end that VM first", who);
 
         STRV_FOREACH(owner, c->owners)
                 if (r >= 0 && !streq(*owner, c->check->vm))
-                        r = findings_add(c->findings, FINDING_VM_RUNNING, *owner,
-                                         "the GPU is handed over to VM %s, which still runs: %s; end it first ('virsh "
-                                         "shutdown' or 'virsh destroy')", *owner, who);
+                        r = add_running_vm(c, *owner, who);
         return r;
 }
 

@@ -61,7 +61,7 @@ static void finding_done(Finding *finding) {
 }
 
 int findings_add(Findings *findings, FindingType type, const char *object, const char *format, ...) {
-        Finding finding = { .info = &finding_table[type], .object = strdup(object) }, *grown;
+        Finding finding = { .info = &finding_table[type], .object = object ? strdup(object) : NULL }, *grown;
         va_list ap;
         int n;
 
@@ -74,7 +74,7 @@ int findings_add(Findings *findings, FindingType type, const char *object, const
         grown = reallocarray(findings->list, findings->n + 1, sizeof(Finding));
         if (grown)
                 findings->list = grown;
-        if (!grown || !finding.object || !finding.sentence) {
+        if (!grown || (object && !finding.object) || !finding.sentence) {
                 finding_done(&finding);
                 return -ENOMEM;
         }

@@ -82,7 +82,7 @@ extern const FindingInfo finding_table[FINDING_MAX];
 
 typedef struct Finding {
         const FindingInfo *info;
-        char *object;   /* what it is about: a function, a unit, a module, a file */
+        char *object;   /* what it is about: a function, a unit, a module, a VM, a file; NULL: not known */
         char *sentence; /* what, where, why it matters and what to do, without the full stop */
 } Finding;
 
