@@ -10,6 +10,7 @@
 #include "log.h"
 #include "root.h"
 #include "strv.h"
+#include "unit-name.h"
 #include "vfio-gpuctl.h"
 
 #define GENERATED "/run/systemd/generator"
@@ -157,14 +158,17 @@ static int check_vm(const Config *config, const Vm *vm, const Plan *plan, Findin
 
 static void agree(const Plan *plan) {
         _cleanup_strv_free_ char **owners = NULL;
+        _cleanup_free_ char *loser = NULL;
 
         (void) functions_owners(plan->functions, &owners);
+        if (owners)
+                (void) vm_name_unescape(*owners, &loser);
         if (strv_contains(owners, plan->escaped))
                 (void) printf("VM %s has the GPU.\n", plan->vm);
         else if (owners)
-                (void) printf("VM %s can be swapped for; %s, which was handed the GPU and does not use it, "
+                (void) printf("VM %s can be swapped for; VM %s, which was handed the GPU and does not use it, "
                               "loses it.\n",
-                              plan->vm, *owners);
+                              plan->vm, loser ?: *owners);
         else
                 (void) printf("VM %s can be swapped for.\n", plan->vm);
 }

@@ -46,23 +46,22 @@ static int print_plan(const Plan *plan, const Vm *vm) {
 
         (void) printf("VM %s, from %s:%u\n", plan->vm, vm->where.file, vm->where.line);
         if (plan->problems) {
-                (void) printf("  systemctl start vfio-gpu@%s is refused:\n", plan->escaped);
+                (void) printf("  systemctl start \"vfio-gpu@%s\" is refused:\n", plan->vm);
                 STRV_FOREACH(problem, plan->problems)
                         (void) printf("      %s\n", *problem);
                 return 0;
         }
 
         r = print_words("  hands over ", plan->functions);
-        (void) printf("  systemctl start 'vfio-gpu@%s' checks, records, and starts the steps:\n",
-                      plan->escaped);
+        (void) printf("  systemctl start \"vfio-gpu@%s\" checks, records, and starts the steps:\n", plan->vm);
         if (r >= 0)
                 r = print_words("      start  ", plan->entry);
         for (size_t i = 0; i < plan->n_steps && r >= 0; i++)
                 r = print_step(plan, i);
         if (r >= 0)
                 (void) printf(
-                        "  systemctl stop 'vfio-gpu@%s', or a step that fails, undoes them in reverse\n",
-                        plan->escaped);
+                        "  systemctl stop \"vfio-gpu@%s\", or a step that fails, undoes them in reverse\n",
+                        plan->vm);
         return r;
 }
 

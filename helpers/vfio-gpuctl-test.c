@@ -135,10 +135,11 @@ static int test_vm(const char *vm_name, unsigned seconds) {
         if (r < 0)
                 return log_error_errno(r, "cannot look at %s: %m.", test.entry);
         if (r > 0)
-                return log_error_errno(EBUSY, "VM %s has the GPU already; first stop %s.", vm_name, test.entry);
+                return log_error_errno(EBUSY, "VM %s has the GPU already: 'systemctl stop \"vfio-gpu@%s\"' first.",
+                                       vm_name, vm_name);
 
         (void) printf("The GPU goes to VM %s now and comes back in %u s, whatever becomes of this terminal.\n"
-                      "Sooner: systemctl stop '%s'\n", vm_name, seconds, test.entry);
+                      "Sooner: systemctl stop \"vfio-gpu@%s\"\n", vm_name, seconds, vm_name);
         (void) fflush(stdout);
         r = begin(m, &test);
         return r < 0 ? r : wait_for_swap(m, &test);
