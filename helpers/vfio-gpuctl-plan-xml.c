@@ -60,6 +60,15 @@ static void print_rom(const Hostdev *hostdev) {
         (void) printf("/>\n");
 }
 
+/* The guest may boot from it, from a disk or over a network. */
+static void print_boot(const Hostdev *hostdev) {
+        if (!hostdev || !hostdev->boot_order)
+                return;
+        (void) printf("  <boot");
+        print_attribute("order", hostdev->boot_order);
+        (void) printf("/>\n");
+}
+
 /* Not managed by libvirt: where the swap was not made, it then refuses to start the VM, and does not take
  * the GPU from a driver that is in use. */
 static void print_hostdev(const char *address, const Hostdev *hostdev, const Place *place) {
@@ -71,6 +80,7 @@ static void print_hostdev(const char *address, const Hostdev *hostdev, const Pla
                       "  <source>\n"
                       "    <address domain='0x%04x' bus='0x%02x' slot='0x%02x' function='0x%x'/>\n"
                       "  </source>\n", domain, bus, slot, function);
+        print_boot(hostdev);
         print_rom(hostdev);
         if (place->known)
                 (void) printf("  <address type='pci' domain='0x0000' bus='0x%02lx' slot='0x00' "
@@ -89,8 +99,8 @@ int plan_print_xml(const Plan *plan) {
                 return log_oom();
         if (r < 0 && r != -ENOENT)
                 (void) log_warning_errno(r, "warning: cannot read libvirt's domain '%s' from %s (%m), so what it "
-                                         "says of the ROM and of the guest's slots is not considered.", plan->vm,
-                                         file);
+                                         "says of the ROM, of the order to boot in and of the guest's slots is "
+                                         "not considered.", plan->vm, file);
 
         STRV_FOREACH(address, plan->functions) {
                 const Hostdev *hostdev = r < 0 ? NULL : domain_find_hostdev(&domain, *address);

@@ -20,6 +20,7 @@ static void hostdev_done(Hostdev *hostdev) {
         free(hostdev->rom_bar);
         free(hostdev->rom_file);
         free(hostdev->rom_enabled);
+        free(hostdev->boot_order);
         *hostdev = (Hostdev) { 0 };
 }
 
@@ -142,6 +143,12 @@ static int read_rom(Reader *reader, const XmlElement *element) {
         return r;
 }
 
+static int read_boot(Reader *reader, const XmlElement *element) {
+        Hostdev *hostdev = &reader->hostdev;
+
+        return hostdev->boot_order ? 0 : xml_attribute(element, "order", &hostdev->boot_order);
+}
+
 static int read_video(Reader *reader, const XmlElement *element) {
         int r;
 
@@ -216,6 +223,8 @@ static int read_element(Reader *reader, const XmlElement *element) {
                 return read_source(reader, element);
         if (IS_AT(element, "devices/hostdev/rom") || IS_AT(element, "devices/interface/rom"))
                 return read_rom(reader, element);
+        if (IS_AT(element, "devices/hostdev/boot") || IS_AT(element, "devices/interface/boot"))
+                return read_boot(reader, element);
         return 0;
 }
 

@@ -5,9 +5,10 @@
 
 /* A PCI function of the host that a libvirt domain is to get. */
 typedef struct Hostdev {
-        char *address;                         /* in the kernel's form */
-        bool managed;                          /* libvirt takes it from its driver, and gives it back */
+        char *address;                          /* in the kernel's form */
+        bool managed;                           /* libvirt takes it from its driver, and gives it back */
         char *rom_bar, *rom_file, *rom_enabled; /* as in <rom>, NULL for what is not there */
+        char *boot_order;                       /* as in <boot>, NULL where the guest does not boot from it */
 } Hostdev;
 
 /* What the VM begins with. */

@@ -148,6 +148,19 @@ static void test_rom(void) {
         is(domain.hostdevs->rom_bar, "off");
 }
 
+static void test_boot(void) {
+        _cleanup_domain_ Domain domain = { 0 };
+
+        ok(domain_parse(DOMAIN(HOSTDEV("1") "<boot order='9'/><hostdev type='pci'><source>" ADDRESS("2") "</source>"
+                               "<boot order='2'/><boot order='3'/></hostdev><interface type='hostdev'><source>"
+                               ADDRESS("3") "</source><boot order='1'/></interface>"), &domain) == 0);
+        if (!ok(domain.n_hostdevs == 3))
+                return;
+        is(domain.hostdevs[0].boot_order, NULL);
+        is(domain.hostdevs[1].boot_order, "2");
+        is(domain.hostdevs[2].boot_order, "1");
+}
+
 static void test_search(void) {
         _cleanup_domain_ Domain domain = { 0 };
 
@@ -195,6 +208,7 @@ int main(void) {
         test_bad();
         test_depth();
         test_rom();
+        test_boot();
         test_search();
         test_machine();
         return tap_done();
