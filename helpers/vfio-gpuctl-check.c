@@ -186,14 +186,7 @@ static void print_finding(const Finding *finding) {
         }
 }
 
-static void print_text(const Plan *plan, const Findings *findings) {
-        for (size_t i = 0; i < findings->n; i++)
-                print_finding(&findings->list[i]);
-        if (findings_count(findings, SEVERITY_ERROR) == 0)
-                agree(plan);
-}
-
-static void print_json(const Plan *plan, const Findings *findings) {
+static void print_json(const char *vm, const Findings *findings) {
         static const char *const severities[] = {
                 [SEVERITY_ERROR] = "error",
                 [SEVERITY_WARNING] = "warning",
@@ -202,7 +195,7 @@ static void print_json(const Plan *plan, const Findings *findings) {
         Json j = { .f = stdout };
 
         json_begin(&j, NULL, '{');
-        json_string(&j, "vm", plan->vm);
+        json_string(&j, "vm", vm);
         json_string(&j, "verdict", findings_count(findings, SEVERITY_ERROR) > 0 ? "refused" :
                     findings_count(findings, SEVERITY_WARNING) > 0 ? "warnings" : "ok");
         json_begin(&j, "findings", '[');
@@ -221,6 +214,29 @@ static void print_json(const Plan *plan, const Findings *findings) {
         (void) putchar('\n');
 }
 
+static void print_findings(const char *vm, const Findings *findings, bool json) {
+        if (json)
+                print_json(vm, findings);
+        for (size_t i = 0; !json && i < findings->n; i++)
+                print_finding(&findings->list[i]);
+}
+
+/* A file that could not be read may be the one with the section. */
+static int refuse_unknown(const Config *config, const char *name, bool json) {
+        _cleanup_findings_ Findings findings = { 0 };
+        int r;
+
+        r = findings_add(&findings, FINDING_CONFIGURATION, NULL, NO_SECTION, name);
+        STRV_FOREACH(problem, config->problems)
+                if (r >= 0)
+                        r = findings_add(&findings, FINDING_CONFIGURATION, NULL, "%s", *problem);
+        if (r < 0)
+                return log_oom(), EXIT_REFUSED;
+
+        print_findings(name, &findings, json);
+        return EXIT_REFUSED;
+}
+
 static int check_and_print(const Config *config, const Vm *vm, bool json) {
         _cleanup_findings_ Findings findings = { 0 };
         _cleanup_plan_ Plan plan = { 0 };
@@ -230,11 +246,12 @@ static int check_and_print(const Config *config, const Vm *vm, bool json) {
         if (check_vm(config, vm, &plan, &findings) < 0)
                 return EXIT_REFUSED;
 
-        if (json)
-                print_json(&plan, &findings);
-        else
-                print_text(&plan, &findings);
-        return findings_count(&findings, SEVERITY_ERROR) > 0 ? EXIT_REFUSED : EXIT_SUCCESS;
+        print_findings(plan.vm, &findings, json);
+        if (findings_count(&findings, SEVERITY_ERROR) > 0)
+                return EXIT_REFUSED;
+        if (!json)
+                agree(&plan);
+        return EXIT_SUCCESS;
 }
 
 int verb_check(int argc, char *argv[]) {
@@ -262,6 +279,6 @@ int verb_check(int argc, char *argv[]) {
         if (r < 0)
                 return log_oom(), EXIT_REFUSED;
 
-        vm = find_vm(config, name);
-        return vm ? check_and_print(config, vm, json) : EXIT_REFUSED;
+        vm = look_up_vm(config, name);
+        return vm ? check_and_print(config, vm, json) : refuse_unknown(config, name, json);
 }

@@ -181,7 +181,7 @@ static int list_vms(const Config *config, const char *name, char ***ret) {
                         r = strv_extend(ret, *vm);
         }
         if (r >= 0 && name && !*ret)
-                return log_error_errno(ENOENT, "no section [VM %s] in vfio-gpu.conf or its drop-ins.", name);
+                return log_error_errno(ENOENT, NO_SECTION ".", name);
         return r;
 }
 

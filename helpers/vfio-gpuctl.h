@@ -7,7 +7,13 @@
 #define EXIT_REFUSED 1
 #define EXIT_USAGE 2
 
-/* Finds a VM by its name, or by the name as it is in units. Returns NULL after it logged that there is none. */
+/* What is said where a VM is not configured. */
+#define NO_SECTION "no section [VM %s] in vfio-gpu.conf or its drop-ins"
+
+/* Finds a VM by its name, or by the name as it is in units. Returns NULL if there is none. */
+const Vm *look_up_vm(const Config *config, const char *name);
+
+/* The same, but logs that there is none. */
 const Vm *find_vm(const Config *config, const char *name);
 
 /* Each gets its own name as argv[0] and what follows it. Returns an exit status, having said what failed. */
