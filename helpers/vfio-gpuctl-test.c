@@ -138,11 +138,13 @@ static int test_vm(const char *vm_name, unsigned seconds) {
                 return log_error_errno(EBUSY, "VM %s has the GPU already: 'systemctl stop \"vfio-gpu@%s\"' first.",
                                        vm_name, vm_name);
 
+        r = begin(m, &test);
+        if (r < 0)
+                return r;
         (void) printf("The GPU goes to VM %s now and comes back in %u s, whatever becomes of this terminal.\n"
                       "Sooner: systemctl stop \"vfio-gpu@%s\"\n", vm_name, seconds, vm_name);
         (void) fflush(stdout);
-        r = begin(m, &test);
-        return r < 0 ? r : wait_for_swap(m, &test);
+        return wait_for_swap(m, &test);
 }
 
 int verb_test(int argc, char *argv[]) {
@@ -163,8 +165,8 @@ int verb_test(int argc, char *argv[]) {
                 return EXIT_USAGE;
         }
 
-        if (root_is_set()) {
-                log_error("test is for this machine: call it without VFIO_GPU_ROOT.");
+        if (geteuid() != 0 || root_is_set()) {
+                log_error("test is for root, and for this machine: call it with sudo and without VFIO_GPU_ROOT.");
                 return EXIT_REFUSED;
         }
 
