@@ -194,7 +194,7 @@ static int lock(const char *vm) {
         int fd = state_open(vm, false);
 
         if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
-                log_info("waiting for another recovery ('systemctl status " SWAP_RECOVER "@%s.service')", vm);
+                log_info("waiting for another recovery ('systemctl status \"" SWAP_RECOVER "@%s.service\"')", vm);
                 (void) flock(fd, LOCK_EX);
         }
         return fd >= 0 || fd == -ENOENT ? fd : log_error_errno(fd, "cannot open " STATE_DIRECTORY "/%s: %m", vm);
