@@ -86,9 +86,9 @@ def case_display_manager_by_hand(pc):
 
 def case_display_manager_in_the_middle(pc):
     """The same before the VM has the GPU ends the swap, which is no failure."""
-    host = Host(pc, units=[drop_in(step('bind'), 'ExecStartPre=/usr/bin/sleep infinity')])
+    host = Host(pc, units=[drop_in(step('bind'), 'ExecStart=\nExecStart=/usr/bin/sleep infinity')])
     pc.sh(f'systemctl start --no-block {entry(VM)}')
-    pc.wait_until(f"[ $(systemctl show -P SubState {step('bind')}) = start-pre ]")
+    pc.wait_until(f"[ $(systemctl show -P ActiveState {step('bind')}) = activating ]")
     pc.sh('systemctl start lightdm.service')
     host.is_back()
     assert states(pc, entry(VM)) == ['inactive']
