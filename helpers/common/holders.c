@@ -172,13 +172,14 @@ static void nodes_done(Nodes *nodes) {
         free(nodes->numbers);
 }
 
-/* Returns the node that a link of /proc with this name leads to, or NULL. A number is read only of what may
- * be a device, since the server that a file is on may not answer. */
+/* Returns the node that a link of /proc with this name leads to, or NULL: in a container another device may
+ * have the name. A number is read only of what may be a device, since the server that a file is on may not
+ * answer. */
 static const char *match_node(const Nodes *nodes, const char *name, int directory, const char *link) {
         struct stat st;
 
         for (size_t i = 0; nodes->names && nodes->names[i]; i++)
-                if (streq(nodes->names[i], name))
+                if (!nodes->numbers[i] && streq(nodes->names[i], name))
                         return nodes->names[i];
         /* What is left of a device that is gone may have the number of one that has come since. */
         if (!strstr(name, "/dev/") || endswith(name, " (deleted)") || fstatat(directory, link, &st, 0) < 0 ||

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
 #include <ftw.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "holders.h"
 #include "root.h"
 #include "strv.h"
 #include "tap.h"
 
-/* Which nodes count, for hardware that no machine for tests has; who has them open is in
- * tests/vm/cases/holders.py. */
+/* Which nodes count, for hardware that no machine for tests has, and which node a process has open where
+ * names mislead; the rest of who has them open is in tests/vm/cases/holders.py. */
 
 #define GPU "/sys/bus/pci/devices/0000:01:00.0"
 #define AUDIO "/sys/bus/pci/devices/0000:01:00.1"
@@ -134,6 +139,54 @@ static void test_description(void) {
         is(none, "");
 }
 
+/* As in a container: what is /dev/zero elsewhere has the name of another node. */
+_Noreturn static void hold_renamed(int ready) {
+        int fd = unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 || mount("/dev/zero", "/dev/full", NULL, MS_BIND, NULL) < 0 ?
+                 -1 : open("/dev/full", O_RDWR | O_CLOEXEC);
+
+        if (fd < 0 || write(ready, "", 1) != 1)
+                _exit(EXIT_FAILURE);
+        for (;;)
+                (void) pause();
+}
+
+/* Returns through which of the nodes the process is found, to be freed, or NULL. */
+static char *find_node_of(pid_t pid, char *const *nodes) {
+        Holder *holders = NULL;
+        char *node = NULL;
+        size_t n = 0;
+
+        ok(holders_find(nodes, &holders, &n) >= 0);
+        for (size_t i = 0; i < n; i++)
+                if (holders[i].pid == pid)
+                        node = strdup(holders[i].node);
+        holders_free(holders, n);
+        return node;
+}
+
+static void test_renamed(void) {
+        _cleanup_free_ char *other = NULL, *renamed = NULL;
+        int pipes[2], status;
+        pid_t pid;
+        char byte;
+
+        if (pipe2(pipes, O_CLOEXEC) < 0 || (pid = fork()) < 0)
+                abort();
+        if (pid == 0)
+                hold_renamed(pipes[1]);
+        (void) close(pipes[1]);
+        if (read(pipes[0], &byte, 1) == 1) {
+                other = find_node_of(pid, STRV_MAKE("/dev/full"));
+                is(other, NULL);
+                renamed = find_node_of(pid, STRV_MAKE("/dev/full", "/dev/zero"));
+                is(renamed, "/dev/zero");
+        } else
+                (void) printf("# skipped: no name spaces to be had\n");
+        (void) close(pipes[0]);
+        (void) kill(pid, SIGKILL);
+        (void) waitpid(pid, &status, 0);
+}
+
 static int remove_one(const char *path, _unused_ const struct stat *st, _unused_ int type, _unused_ struct FTW *ftw) {
         return remove(path);
 }
@@ -147,6 +200,7 @@ int main(void) {
         test_gpu();
         test_vfio();
         test_description();
+        test_renamed();
         (void) nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
         return tap_done();
 }
