@@ -22,6 +22,9 @@
 #define DEPTH_MAX 24
 #define WATCHED_MAX 64
 
+/* How often to look where closing a node is no event. */
+#define BLIND_MSEC 200
+
 static void holder_done(Holder *holder) {
         free(holder->name);
         free(holder->node);
@@ -376,17 +379,25 @@ void holders_signal(const Holder *holders, size_t n, int sig) {
         }
 }
 
+/* Returns a descriptor that can be read once one of the nodes is closed or gone, or -1: what inotify has for
+ * all of root's processes can be used up by containers, and giving the GPU back may not depend on that. */
+static int watch_nodes(char *const *nodes) {
+        _cleanup_close_ int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+        for (; fd >= 0 && nodes && *nodes; nodes++)
+                if (inotify_add_watch(fd, *nodes, IN_CLOSE | IN_DELETE_SELF) < 0 && errno == ENOSPC)
+                        return -1;
+        return TAKE_FD(fd);
+}
+
 int holders_wait(char *const *nodes, const Holder *holders, size_t n, int timeout_msec) {
-        struct pollfd events[WATCHED_MAX];
-        size_t k = 0;
+        /* poll() passes over what is no descriptor. */
+        struct pollfd events[WATCHED_MAX] = { { .fd = watch_nodes(nodes), .events = POLLIN } };
+        size_t k = 1;
         int r;
 
-        events[k].fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-        if (events[k].fd < 0)
-                return -errno;
-        events[k++].events = POLLIN;
-        for (; nodes && *nodes; nodes++)
-                (void) inotify_add_watch(events[0].fd, *nodes, IN_CLOSE | IN_DELETE_SELF);
+        if (events[0].fd < 0 && (timeout_msec < 0 || timeout_msec > BLIND_MSEC))
+                timeout_msec = BLIND_MSEC;
 
         for (size_t i = 0; i < n && k < WATCHED_MAX; i++) {
                 int fd = (int) syscall(SYS_pidfd_open, holders[i].pid, 0);
