@@ -9,6 +9,8 @@
 #include "drm-card.h"
 #include "function.h"
 #include "group.h"
+#include "holders.h"
+#include "journal.h"
 #include "log.h"
 #include "messages.h"
 #include "module-stack.h"
@@ -57,9 +59,69 @@ static int unbind_one(const Function *f) {
         return 0;
 }
 
-static int unbind_all(const Function *functions) {
+/* Lists the functions that are still to be taken from a driver of the host's. */
+static int list_driven(const Function *functions, char ***ret) {
         int r = 0;
 
+        for (const Function *f = functions; f->address && r >= 0; f++)
+                if (!streq(f->driver, VFIO_DRIVER) && function_is_driven_by(f->address, f->driver) > 0)
+                        r = strv_extend(ret, f->address);
+        return r;
+}
+
+static int refuse_held(const Task *task, const Holder *holders, size_t n) {
+        _cleanup_free_ char *who = holders_describe(holders, n);
+
+        return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_GPU_HELD, .unit = holders->owner.unit },
+                        "the GPU cannot be taken from its drivers, which would wait in the kernel for what has it "
+                        "open after %u s: %s; stop it or name its unit in StopUnits=%s", task->holders_timeout,
+                        who ?: "?", task->holders == HOLDERS_POLICY_REFUSE ? ", or set Holders=terminate" : "");
+}
+
+/* Returns 1 once nobody has one of the nodes open, 0 if somebody has and an event came, or a negative errno. */
+static int look(const Task *task, char *const *nodes, Patience *patience) {
+        _cleanup_free_ char *who = NULL;
+        Holder *holders = NULL;
+        size_t n = 0;
+        int r;
+
+        r = holders_find(nodes, &holders, &n);
+        if (r < 0)
+                return log_error_errno(r, "cannot find out who has the GPU open: %m");
+        if (n == 0)
+                return 1;
+
+        who = holders_describe(holders, n);
+        journal_status("Waiting for what has the GPU open again: %s", who ?: "?");
+        if (!holders_await(patience, nodes, holders, n))
+                r = refuse_held(task, holders, n);
+        holders_free(holders, n);
+        return r;
+}
+
+/* What has come back since the desktop let go: the end of an I2C bus or of a sound card waits for who has it
+ * open, within the unbinding and past every signal. */
+static int wait_for_holders(const Task *task, const Function *functions, Patience *patience) {
+        _cleanup_strv_free_ char **driven = NULL, **nodes = NULL;
+        int r;
+
+        r = list_driven(functions, &driven);
+        if (r >= 0)
+                r = nodes_of_functions(driven, &nodes);
+        if (r < 0)
+                return log_error_errno(r, "cannot list the device nodes of %s: %m", functions->address);
+
+        for (r = !nodes; r == 0;)
+                r = look(task, nodes, patience);
+        if (r >= 0)
+                journal_status("%s", "");
+        return r;
+}
+
+static int unbind_all(const Task *task, const Function *functions, Patience *patience) {
+        int r;
+
+        r = wait_for_holders(task, functions, patience);
         for (const Function *f = functions; f->address && r >= 0; f++)
                 r = unbind_one(f);
         return r;
@@ -124,6 +186,7 @@ static int note_functions(const Task *task, int state, Function **ret) {
 static int start(const Task *task) {
         _cleanup_functions_free_ Function *functions = NULL;
         _cleanup_close_ int state = -1;
+        Patience patience;
         int r;
 
         state = state_open(task->vm, true);
@@ -138,10 +201,15 @@ static int start(const Task *task) {
         /* Overrides come first: from then on nobody else's probe, by udev say, can give a function to
          * another driver. */
         r = override_all(functions);
+        patience = (Patience) {
+                .deadline = clock_now() + task->holders_timeout * USEC_PER_SEC,
+                .again = task->holders_timeout * USEC_PER_SEC,
+                .signal = task_signal(task),
+        };
         if (r >= 0)
-                r = stack_unload(task, functions, state);
+                r = stack_unload(task, functions, state, &patience);
         if (r >= 0)
-                r = unbind_all(functions);
+                r = unbind_all(task, functions, &patience);
         if (r >= 0)
                 bars_resize(state, task->resize_bars);
         if (r >= 0)

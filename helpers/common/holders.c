@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 #include <sys/syscall.h>
 
+#include "clock.h"
 #include "holders.h"
 #include "log.h"
 #include "pci.h"
@@ -24,6 +25,9 @@
 
 /* How often to look where closing a node is no event. */
 #define BLIND_MSEC 200
+
+/* Looked at again after this long whatever came, since an event can fall between looking and waiting. */
+#define LOOK_AGAIN_MSEC 500
 
 static void holder_done(Holder *holder) {
         free(holder->name);
@@ -412,4 +416,20 @@ int holders_wait(char *const *nodes, const Holder *holders, size_t n, int timeou
         while (k > 0)
                 safe_close(events[--k].fd);
         return r;
+}
+
+bool holders_await(Patience *patience, char *const *nodes, const Holder *holders, size_t n) {
+        int left = clock_left(patience->deadline);
+
+        if (left > 0) {
+                (void) holders_wait(nodes, holders, n, left < LOOK_AGAIN_MSEC ? left : LOOK_AGAIN_MSEC);
+                return true;
+        }
+        if (patience->signal == 0)
+                return false;
+
+        holders_signal(holders, n, patience->signal);
+        patience->signal = 0;
+        patience->deadline = clock_now() + patience->again;
+        return true;
 }

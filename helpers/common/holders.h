@@ -14,6 +14,13 @@ typedef struct Holder {
         Owner owner;
 } Holder;
 
+/* How long holders are waited for, and what is sent to them then. */
+typedef struct Patience {
+        uint64_t deadline; /* as of clock_now() */
+        uint64_t again;    /* microseconds: how long they have once more after the signal */
+        int signal;        /* 0 for none, or no more */
+} Patience;
+
 /* Frees an array of n entries. */
 void holders_free(Holder *holders, size_t n);
 
@@ -46,3 +53,7 @@ void holders_signal(const Holder *holders, size_t n, int sig);
  * missed in the moment between looking and waiting, so callers look again after a while whatever comes.
  * Returns 0 or an errno. */
 int holders_wait(char *const *nodes, const Holder *holders, size_t n, int timeout_msec);
+
+/* Does the next thing about holders: waits for an event, for less than a second, or sends the signal if the
+ * time is up. Returns whether it did, false when there is nothing left to do. */
+bool holders_await(Patience *patience, char *const *nodes, const Holder *holders, size_t n);

@@ -13,9 +13,8 @@
 #include "state.h"
 #include "strv.h"
 
-/* The longest time between two tries while a process is known to have the GPU open: its end is an event. */
-#define LOOK_AGAIN_MSEC 500
-/* The longest time while none is: nothing tells when the use count of a module falls. */
+/* The longest time between two tries while no process is known to have the GPU open: nothing tells when the
+ * use count of a module falls. */
 #define PAUSE_MSEC 100
 
 /* The first line that modprobe.d has for a module counts, and files are read in the order of their names. */
@@ -28,9 +27,8 @@ typedef struct Unloading {
         struct kmod_ctx *kmod;
         char **noted;
         bool blocked; /* those that are noted */
-        uint64_t deadline;
-        int signal; /* to be sent once the deadline has passed, 0 for none or no more */
-        int pause;  /* milliseconds */
+        Patience *patience;
+        int pause; /* milliseconds */
 } Unloading;
 
 /* Rules and pollers of the vendor's load the modules again and again while the VM has the GPU. */
@@ -107,25 +105,22 @@ static int refuse(const Task *task, const char *module, const Holder *holders, s
  * who uses it still. */
 static int wait_for_users(Unloading *u, const char *module) {
         _cleanup_strv_free_ char **nodes = NULL;
-        int left = clock_left(u->deadline), r = 0;
         Holder *holders = NULL;
         size_t n = 0;
+        int r = 0;
 
         if (nodes_of_functions(u->task->functions, &nodes) >= 0)
                 (void) holders_find(nodes, &holders, &n);
 
-        if (left == 0 && (n == 0 || u->signal == 0))
-                r = refuse(u->task, module, holders, n);
-        else if (left == 0) {
-                holders_signal(holders, n, u->signal);
-                u->signal = 0;
-                u->deadline = clock_now() + u->task->holders_timeout * USEC_PER_SEC;
-        } else if (n > 0) {
+        if (n > 0) {
                 _cleanup_free_ char *who = holders_describe(holders, n);
 
                 journal_status("Waiting to unload %s, in use by %s", module, who ?: "?");
-                (void) holders_wait(nodes, holders, n, left < LOOK_AGAIN_MSEC ? left : LOOK_AGAIN_MSEC);
-        } else {
+                if (!holders_await(u->patience, nodes, holders, n))
+                        r = refuse(u->task, module, holders, n);
+        } else if (clock_left(u->patience->deadline) == 0)
+                r = refuse(u->task, module, holders, n);
+        else {
                 (void) poll(NULL, 0, u->pause);
                 u->pause = u->pause * 2 < PAUSE_MSEC ? u->pause * 2 : PAUSE_MSEC;
         }
@@ -205,14 +200,13 @@ static int unload_with_users(Unloading *u, const char *module) {
         }
 }
 
-int stack_unload(const Task *task, const Function *functions, int state) {
+int stack_unload(const Task *task, const Function *functions, int state, Patience *patience) {
         _cleanup_strv_free_ char **modules = NULL;
         _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
         Unloading u = {
                 .task = task,
                 .state = state,
-                .deadline = clock_now() + task->holders_timeout * USEC_PER_SEC,
-                .signal = task_signal(task),
+                .patience = patience,
                 .pause = 1,
         };
         int r;

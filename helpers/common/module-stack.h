@@ -2,6 +2,7 @@
 #pragma once
 
 #include "function.h"
+#include "holders.h"
 #include "step.h"
 
 /* The modules that drive the GPU, where they are unloaded for a swap: all that use one before it, none of
@@ -11,8 +12,8 @@
 #define RECORD_MODULES "modules"
 
 /* Unloads what the task names, or with "auto" the NVIDIA driver of the functions. What is in use is waited
- * for, and its users are dealt with as the task says. Returns 0, or a negative errno after it logged why. */
-int stack_unload(const Task *task, const Function *functions, int state);
+ * for with patience. Returns 0, or a negative errno after it logged why. */
+int stack_unload(const Task *task, const Function *functions, int state, Patience *patience);
 
 /* Allows them to be loaded and loads those that the record names, in the reverse order and as modprobe.d
  * tells. One that cannot be loaded does not keep the others away. Returns 0, or a negative errno after it

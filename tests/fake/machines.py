@@ -191,6 +191,15 @@ def audio(machine):
     machine.bind("pci", AUDIO, "snd_hda_intel")
 
 
+def sound(machine):
+    """The node of the sound card, which is there as long as its driver has the function."""
+    directory = f"sys/devices/pci0000:00/{AUDIO}/sound"
+    machine.write(f"{directory}/controlC1/dev", "116:1\n")
+    machine.write(f"{directory}/controlC1/uevent", "DEVNAME=snd/controlC1\n")
+    machine.write("dev/snd/controlC1", "")
+    machine.adds(f"snd_hda_intel@{AUDIO}", directory)
+
+
 def nouveau(root, vfio_loaded=True, governor=None):
     """A GPU with an open driver, whose frame buffer has the consoles."""
     machine = Machine(root)
