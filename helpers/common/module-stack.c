@@ -23,6 +23,7 @@
 
 typedef struct Unloading {
         const Task *task;
+        const Function *functions;
         int state;
         struct kmod_ctx *kmod;
         char **noted;
@@ -101,6 +102,18 @@ static int refuse(const Task *task, const char *module, const Holder *holders, s
                         task->holders == HOLDERS_POLICY_REFUSE ? ", or set Holders=terminate" : "");
 }
 
+/* Lists the device nodes through which processes can use what is to be unloaded: who plays sound through the
+ * driver of another function is not in its way. */
+static int list_nodes(const Unloading *u, char ***nodes) {
+        _cleanup_strv_free_ char **addresses = NULL;
+        int r = 0;
+
+        for (const Function *f = u->functions; f->address && r >= 0; f++)
+                if (strv_contains(u->noted, f->module))
+                        r = strv_extend(&addresses, f->address);
+        return r < 0 ? r : nodes_of_functions(addresses, nodes);
+}
+
 /* Waits until the use count of the module may have fallen. Returns 0, or a negative errno after it logged
  * who uses it still. */
 static int wait_for_users(Unloading *u, const char *module) {
@@ -109,7 +122,7 @@ static int wait_for_users(Unloading *u, const char *module) {
         size_t n = 0;
         int r = 0;
 
-        if (nodes_of_functions(u->task->functions, &nodes) >= 0)
+        if (list_nodes(u, &nodes) >= 0)
                 (void) holders_find(nodes, &holders, &n);
 
         if (n > 0) {
@@ -205,6 +218,7 @@ int stack_unload(const Task *task, const Function *functions, int state, Patienc
         _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
         Unloading u = {
                 .task = task,
+                .functions = functions,
                 .state = state,
                 .patience = patience,
                 .pause = 1,

@@ -191,13 +191,17 @@ def audio(machine):
     machine.bind("pci", AUDIO, "snd_hda_intel")
 
 
+def node(machine, address, driver, name):
+    """A device with a node, which is there as long as the driver has the function."""
+    directory = f"sys/devices/pci0000:00/{address}/{os.path.dirname(name)}"
+    machine.write(f"{directory}/{os.path.basename(name)}/dev", "1:2\n")
+    machine.write(f"{directory}/{os.path.basename(name)}/uevent", f"DEVNAME={name}\n")
+    machine.write(f"dev/{name}", "")
+    machine.adds(f"{driver}@{address}", directory)
+
+
 def sound(machine):
-    """The node of the sound card, which is there as long as its driver has the function."""
-    directory = f"sys/devices/pci0000:00/{AUDIO}/sound"
-    machine.write(f"{directory}/controlC1/dev", "116:1\n")
-    machine.write(f"{directory}/controlC1/uevent", "DEVNAME=snd/controlC1\n")
-    machine.write("dev/snd/controlC1", "")
-    machine.adds(f"snd_hda_intel@{AUDIO}", directory)
+    node(machine, AUDIO, "snd_hda_intel", "snd/controlC1")
 
 
 def nouveau(root, vfio_loaded=True, governor=None):
