@@ -105,7 +105,37 @@ static int add_matches(const char *pattern, char ***nodes) {
         return r;
 }
 
+/* Returns 1 if the driver has functions that are not among these, 0 if not, or a negative errno. */
+static int drives_others(const char *driver, char *const *functions) {
+        _cleanup_free_ char *path = root_path("/sys/bus/pci/drivers/%s", driver);
+        _cleanup_strv_free_ char **driven = NULL;
+        int r;
+
+        r = path ? pci_list(path, &driven) : -ENOMEM;
+        STRV_FOREACH(function, driven)
+                if (!strv_contains(functions, *function))
+                        return 1;
+        return r == -ENOENT ? 0 : r;
+}
+
+/* Adds the nodes that are no children of the function. */
+static int add_nodes_of_driver(const char *driver, char *const *functions, char ***nodes) {
+        int r;
+
+        if (streq(driver, "nvidia")) {
+                r = add_matches("/dev/nvidia*", nodes);
+                return r < 0 ? r : add_matches("/dev/nvidia*/*", nodes);
+        }
+        if (!streq(driver, "amdgpu"))
+                return 0;
+
+        /* One for all GPUs: who has it open may well use none but another, and has a render node as well. */
+        r = drives_others(driver, functions);
+        return r == 0 ? add_matches("/dev/kfd", nodes) : r;
+}
+
 int nodes_of_functions(char *const *functions, char ***nodes) {
+        char *const *all = functions;
         int r;
 
         for (; functions && *functions; functions++) {
@@ -117,15 +147,9 @@ int nodes_of_functions(char *const *functions, char ***nodes) {
                 if (r < 0)
                         return r;
 
-                /* These nodes are no children of the function. */
                 r = pci_read_link(*functions, "driver", &driver);
-                if (r > 0 && streq(driver, "nvidia")) {
-                        r = add_matches("/dev/nvidia*", nodes);
-                        if (r >= 0)
-                                r = add_matches("/dev/nvidia*/*", nodes);
-                }
-                else if (r > 0 && streq(driver, "amdgpu"))
-                        r = add_matches("/dev/kfd", nodes);
+                if (r > 0)
+                        r = add_nodes_of_driver(driver, all, nodes);
                 if (r == -ENOMEM)
                         return r;
         }

@@ -25,7 +25,7 @@ typedef struct Patience {
 void holders_free(Holder *holders, size_t n);
 
 /* Adds the device nodes ("/dev/…") of everything that hangs on the functions: DRM, frame buffer, sound, I2C,
- * and those of NVIDIA's driver and of amdgpu. Returns 0 or -ENOMEM. */
+ * those of NVIDIA's driver, and that of amdgpu where it drives no others. Returns 0 or -ENOMEM. */
 int nodes_of_functions(char *const *functions, char ***nodes);
 
 /* Adds the nodes through which a VM holds the functions: the IOMMU groups' and the VFIO devices'. Returns 0

@@ -49,13 +49,21 @@ static void put_device(const char *path, const char *node) {
         put(uevent, text);
 }
 
-static void set_driver(const char *function, const char *driver) {
-        _cleanup_free_ char *link = root_path("%s/driver", function), *target = NULL;
+static void put_link(const char *path, const char *target) {
+        _cleanup_free_ char *link = root_path("%s", path);
 
         make_parents(link);
         (void) unlink(link);
-        if (asprintf(&target, "../../drivers/%s", driver) < 0 || symlink(target, link) < 0)
+        if (symlink(target, link) < 0)
                 abort();
+}
+
+static void set_driver(const char *function, const char *driver) {
+        _cleanup_free_ char *link = NULL, *target = NULL;
+
+        if (asprintf(&link, "%s/driver", function) < 0 || asprintf(&target, "../../drivers/%s", driver) < 0)
+                abort();
+        put_link(link, target);
 }
 
 static void test_nodes(const char *const *functions, char *const *expected) {
@@ -93,6 +101,12 @@ static void test_gpu(void) {
         set_driver(GPU, "amdgpu");
         test_nodes(gpu, STRV_MAKE("/dev/dri/card1", "/dev/dri/renderD129", "/dev/drm_dp_aux0", "/dev/i2c-7", "/dev/fb1",
                                   "/dev/i2c-3", "/dev/kfd"));
+
+        /* Then it may be another card that somebody computes on. */
+        put_link("/sys/bus/pci/drivers/amdgpu/0000:01:00.0", "../../devices/0000:01:00.0");
+        put_link("/sys/bus/pci/drivers/amdgpu/0000:05:00.0", "../../devices/0000:05:00.0");
+        test_nodes(gpu, STRV_MAKE("/dev/dri/card1", "/dev/dri/renderD129", "/dev/drm_dp_aux0", "/dev/i2c-7", "/dev/fb1",
+                                  "/dev/i2c-3"));
 
         set_driver(GPU, "nvidia");
         test_nodes(gpu, STRV_MAKE("/dev/dri/card1", "/dev/dri/renderD129", "/dev/drm_dp_aux0", "/dev/i2c-7", "/dev/fb1",
