@@ -10,6 +10,8 @@
 #define RECORD "functions"
 /* Stands for an empty word in the record. */
 #define NOTHING "-"
+/* Between words, since the names of some drivers have blanks in them ("budget_ci dvb"). */
+#define SEPARATOR "\t"
 
 static void function_done(Function *f) {
         free(f->address);
@@ -139,7 +141,7 @@ int functions_save(int state, const Function *functions) {
         int r;
 
         for (const Function *f = functions; f->address; f++) {
-                r = strv_extendf(&lines, "%s %s %s %s %s", f->address, *f->driver ? f->driver : NOTHING,
+                r = strv_extendf(&lines, "%s" SEPARATOR "%s" SEPARATOR "%s" SEPARATOR "%s" SEPARATOR "%s", f->address, *f->driver ? f->driver : NOTHING,
                                  *f->module ? f->module : NOTHING, *f->override ? f->override : NOTHING,
                                  f->drm ? "drm" : NOTHING);
                 if (r < 0)
@@ -160,7 +162,8 @@ static int function_parse(const char *line, Function *f) {
         _cleanup_strv_free_ char **words = NULL;
         int r;
 
-        r = strv_split(line, " ", &words);
+        /* An older version, which may have begun the swap, has blanks between them. */
+        r = strv_split(line, strchr(line, *SEPARATOR) ? SEPARATOR : " ", &words);
         if (r < 0)
                 return r;
         if (strv_length(words) != 5)

@@ -280,3 +280,14 @@ def mixed(root):
     machine.bind("pci", OTHER, "vfio-pci")
     machine.finish()
     return machine
+
+
+def spaced(root):
+    """A function whose driver's name has a blank in it."""
+    machine = Machine(root)
+    vfio(machine)
+    machine.module("budget_ci", (), "budget_ci dvb")
+    machine.function(OTHER, ["budget_ci dvb"], device_class="0x048000")
+    machine.bind("pci", OTHER, "budget_ci dvb")
+    machine.finish()
+    return machine
