@@ -187,6 +187,8 @@ static int find_consoles(char *const *functions, char ***record) {
                 return r;
 
         r = path ? list_directory(path, &consoles) : -ENOMEM;
+        if (r == -ENOENT) /* A kernel without virtual terminals. */
+                return 0;
         STRV_FOREACH(console, consoles) {
                 _cleanup_free_ char *name = NULL;
                 bool bound = false;
