@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <limits.h>
+
 #include "gpu.h"
 #include "pci.h"
 #include "root.h"
@@ -18,15 +20,37 @@ static bool has_mark(const char *address, const char *attribute) {
         return pci_read_number(address, attribute, &marked) >= 0 && marked == 1;
 }
 
-/* Only VGA compatible functions have boot_vga, which a GPU of today need not be, and it is lost where the
- * function was removed from the bus. Linux 6.18 brought boot_display. One GPU alone needs neither. */
+/* Linux 6.18 brought this mark, which GPUs without VGA can have as well, to the DRM device: while no driver
+ * of the host's has the GPU, it has none. */
+static bool is_boot_display(const char *address) {
+        _cleanup_free_ char *path = pci_path(address, "drm");
+        _cleanup_strv_free_ char **names = NULL;
+
+        if (!path || list_directory(path, &names) < 0)
+                return false;
+        STRV_FOREACH(name, names) {
+                char attribute[sizeof("drm//boot_display") + NAME_MAX];
+
+                (void) snprintf(attribute, sizeof(attribute), "drm/%s/boot_display", *name);
+                if (startswith(*name, "card") && has_mark(address, attribute))
+                        return true;
+        }
+        return false;
+}
+
+static bool is_boot_vga(const char *address) {
+        return has_mark(address, "boot_vga");
+}
+
+/* The second mark is lost where the function was removed from the bus. One GPU alone needs none. */
 static const char *find_boot_gpu(char *const *bus) {
+        static bool (*const marks[])(const char *address) = { is_boot_display, is_boot_vga };
         const char *only = NULL;
         size_t n = 0;
 
-        STRV_FOREACH(attribute, STRV_MAKE("boot_display", "boot_vga"))
+        for (size_t i = 0; i < ELEMENTSOF(marks); i++)
                 for (char *const *address = bus; address && *address; address++)
-                        if (is_display(*address) && has_mark(*address, *attribute))
+                        if (is_display(*address) && marks[i](*address))
                                 return *address;
         for (; bus && *bus; bus++)
                 if (is_display(*bus)) {
