@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <ctype.h>
 #include <fcntl.h>
 #include <linux/fb.h>
 #include <linux/vt.h>
 #include <sys/ioctl.h>
 
 #include "consoles.h"
+#include "gpu.h"
 #include "log.h"
 #include "pci.h"
 #include "root.h"
@@ -47,8 +47,8 @@ static int bind_console(const char *console, bool bind) {
         return path ? write_attribute(path, bind ? "1" : "0") : -ENOMEM;
 }
 
-static int is_ours(const char *framebuffer, char *const *functions) {
-        _cleanup_free_ char *link = root_path("/sys/class/graphics/%s", framebuffer);
+static int is_ours(const char *class, const char *device, char *const *functions) {
+        _cleanup_free_ char *link = root_path("/sys/class/%s/%s", class, device);
         int r = link ? 0 : -ENOMEM;
 
         for (; r == 0 && functions && *functions; functions++)
@@ -56,21 +56,29 @@ static int is_ours(const char *framebuffer, char *const *functions) {
         return r;
 }
 
-/* Lists the GPU's frame buffers, and says whether there are others. */
-static int list_framebuffers(char *const *functions, char ***ret, bool *ret_others) {
+/* Returns whether it is the prefix with a number: "card0", not "card0-DP-1". */
+static bool is_numbered(const char *name, const char *prefix) {
+        const char *number = startswith(name, prefix);
+
+        return !isempty(number) && !number[strspn(number, "0123456789")];
+}
+
+/* Lists the GPU's devices of a class, and says whether there are others. */
+static int list_devices(const char *class, const char *prefix, char *const *functions, char ***ret,
+                        bool *ret_others) {
         _cleanup_strv_free_ char **names = NULL, **ours = NULL;
-        _cleanup_free_ char *graphics = root_path("/sys/class/graphics");
+        _cleanup_free_ char *path = root_path("/sys/class/%s", class);
         bool others = false;
         int r;
 
-        r = graphics ? list_directory(graphics, &names) : -ENOMEM;
+        r = path ? list_directory(path, &names) : -ENOMEM;
         if (r < 0 && r != -ENOENT)
                 return r;
 
         STRV_FOREACH(name, names) {
-                if (!startswith(*name, "fb") || !isdigit((unsigned char) (*name)[2]))
+                if (!is_numbered(*name, prefix))
                         continue;
-                r = is_ours(*name, functions);
+                r = is_ours(class, *name, functions);
                 if (r > 0)
                         r = strv_extend(&ours, *name);
                 else
@@ -101,13 +109,32 @@ static bool has_consoles(const char *framebuffer) {
         return false;
 }
 
-/* Returns 1 if the text consoles draw on the GPU, 0 if not, or a negative errno. */
+/* The same for a kernel that does not show frame buffers (CONFIG_FB_DEVICE=n): they are made for each GPU, and
+ * the consoles are on that of the one which the firmware used. */
+static int cards_have_consoles(char *const *functions) {
+        _cleanup_strv_free_ char **ours = NULL;
+        bool others = false;
+        int r;
+
+        r = list_devices("drm", "card", functions, &ours, &others);
+        if (r < 0 || !ours || !others)
+                return r < 0 ? r : !!ours;
+
+        for (; *functions; functions++)
+                if (gpu_showed_boot(*functions))
+                        return 1;
+        return 0;
+}
+
+/* Returns 1 if the text consoles, if there are any, draw on the GPU, 0 if not, or a negative errno. */
 static int consoles_are_on(char *const *functions) {
         _cleanup_strv_free_ char **ours = NULL;
         bool others = false;
         int r;
 
-        r = list_framebuffers(functions, &ours, &others);
+        r = list_devices("graphics", "fb", functions, &ours, &others);
+        if (r >= 0 && !ours && !others)
+                return cards_have_consoles(functions);
         if (r < 0 || !ours || !others)
                 return r < 0 ? r : !!ours;
 

@@ -42,6 +42,10 @@ static bool is_boot_vga(const char *address) {
         return has_mark(address, "boot_vga");
 }
 
+bool gpu_showed_boot(const char *address) {
+        return is_boot_display(address) || is_boot_vga(address);
+}
+
 /* The second mark is lost where the function was removed from the bus. One GPU alone needs none. */
 static const char *find_boot_gpu(char *const *bus) {
         static bool (*const marks[])(const char *address) = { is_boot_display, is_boot_vga };

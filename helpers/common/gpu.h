@@ -8,3 +8,6 @@
  * (yet) are taken as they are. Returns 0 with a list, -EINVAL with a sentence, to be freed, that says why
  * not, or -ENOMEM. */
 int gpu_functions(char *const *words, char ***ret, char **ret_problem);
+
+/* Returns whether the kernel says that the firmware used this GPU. */
+bool gpu_showed_boot(const char *address);

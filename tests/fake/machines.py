@@ -282,6 +282,29 @@ def mixed(root):
     return machine
 
 
+def without_fb_device(root, boot=None, cards=(GPU,)):
+    """A kernel that does not show frame buffers, though the consoles draw on one."""
+    machine = Machine(root)
+    vfio(machine)
+    audio(machine)
+    machine.module("nouveau", (), "nouveau")
+    machine.function(OTHER, group="7")
+    machine.function(GPU, ["nouveau"])
+    machine.bind("pci", GPU, "nouveau")
+    machine.console(0, "(S) dummy device", 0)
+    machine.console(1, "(M) frame buffer device", 1)
+    for number, address in enumerate(cards):
+        card = f"sys/devices/pci0000:00/{address}/drm/card{number}"
+        machine.write(f"{card}/dev", f"226:{number}\n")
+        machine.link(f"sys/class/drm/card{number}", card)
+        if address == GPU:
+            machine.adds(f"nouveau@{GPU}", f"sys/class/drm/card{number}", os.path.dirname(card))
+    if boot:
+        machine.write(f"sys/devices/pci0000:00/{boot}/boot_vga", "1\n")
+    machine.finish()
+    return machine
+
+
 def spaced(root):
     """A function whose driver's name has a blank in it."""
     machine = Machine(root)
