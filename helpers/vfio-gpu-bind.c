@@ -341,7 +341,12 @@ static int restore_function(const Function *f, bool load) {
         if (k < 0)
                 return log_full(LOG_ERR, k, &subject,
                                 "cannot set driver_override of %s to what it was: %m", f->address);
-        return r;
+        if (r < 0)
+                return r;
+
+        r = function_restore_power(f);
+        return r < 0 ? log_full(LOG_ERR, r, &subject, "cannot set power/control of %s to 'auto' again: %m",
+                                f->address) : 0;
 }
 
 /* 'load' allows to load drivers that are missing. */

@@ -56,6 +56,28 @@ static int read_module(const char *driver, char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
+/* A kernel without power management has no such attribute. */
+static int read_power(const char *address, bool *ret_sleeps) {
+        _cleanup_free_ char *control = NULL;
+        int r;
+
+        r = pci_read(address, "power/control", &control);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        *ret_sleeps = control && streq(control, "auto");
+        return 0;
+}
+
+int function_restore_power(const Function *f) {
+        bool sleeps = true;
+        int r;
+
+        if (!f->sleeps)
+                return 0;
+        r = read_power(f->address, &sleeps);
+        return r < 0 || sleeps ? r : pci_write(f->address, "power/control", "auto");
+}
+
 int function_read(const char *address, Function *f) {
         _cleanup_strv_free_ char **drm = NULL;
         int r;
@@ -75,6 +97,8 @@ int function_read(const char *address, Function *f) {
         }
         if (r >= 0)
                 r = pci_read_override(address, &f->override);
+        if (r >= 0)
+                r = read_power(address, &f->sleeps);
         if (r >= 0)
                 r = pci_class_devices(address, "drm", &drm);
         if (r < 0)
@@ -136,16 +160,21 @@ int functions_modules(const Function *functions, bool automatic, char *const *li
         return 0;
 }
 
+static const char *word_for_record(const char *word) {
+        return *word ? word : NOTHING;
+}
+
 int functions_save(int state, const Function *functions) {
         _cleanup_strv_free_ char **lines = NULL;
-        int r;
 
         for (const Function *f = functions; f->address; f++) {
-                r = strv_extendf(&lines, "%s" SEPARATOR "%s" SEPARATOR "%s" SEPARATOR "%s" SEPARATOR "%s", f->address, *f->driver ? f->driver : NOTHING,
-                                 *f->module ? f->module : NOTHING, *f->override ? f->override : NOTHING,
-                                 f->drm ? "drm" : NOTHING);
-                if (r < 0)
-                        return r;
+                char **words = STRV_MAKE(f->address, word_for_record(f->driver), word_for_record(f->module),
+                                         word_for_record(f->override), f->drm ? "drm" : NOTHING,
+                                         f->sleeps ? "sleeps" : NOTHING);
+                char *line = strv_join(words, SEPARATOR);
+
+                if (!line || strv_consume(&lines, line) < 0)
+                        return -ENOMEM;
         }
         return state_write(state, RECORD, lines);
 }
@@ -158,16 +187,22 @@ static char *recorded(const char *word) {
         return strdup(streq(word, NOTHING) ? "" : word);
 }
 
+/* An older version, which may have begun the swap, has blanks between the words, and one less of them. */
+static int split_line(const char *line, char ***ret_words) {
+        bool older = !strchr(line, *SEPARATOR);
+        int r;
+
+        r = strv_split(line, older ? " " : SEPARATOR, ret_words);
+        return r < 0 ? r : strv_length(*ret_words) == (older ? 5 : 6) ? 0 : -EBADMSG;
+}
+
 static int function_parse(const char *line, Function *f) {
         _cleanup_strv_free_ char **words = NULL;
         int r;
 
-        /* An older version, which may have begun the swap, has blanks between them. */
-        r = strv_split(line, strchr(line, *SEPARATOR) ? SEPARATOR : " ", &words);
+        r = split_line(line, &words);
         if (r < 0)
                 return r;
-        if (strv_length(words) != 5)
-                return -EBADMSG;
 
         r = pci_address_parse(words[0], &f->address);
         if (r < 0)
@@ -177,6 +212,7 @@ static int function_parse(const char *line, Function *f) {
         f->module = recorded(words[2]);
         f->override = recorded(words[3]);
         f->drm = streq(words[4], "drm");
+        f->sleeps = words[5] && streq(words[5], "sleeps");
         if (!f->driver || !f->module || !f->override)
                 return -ENOMEM;
         return strchr(f->driver, '/') || strchr(f->module, '/') || strchr(f->override, '/') ? -EBADMSG : 0;

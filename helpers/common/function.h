@@ -10,6 +10,7 @@ typedef struct Function {
         char *module;   /* the driver's kernel module, "" where it is built in */
         char *override; /* driver_override, "" where none was set */
         bool drm;       /* a DRM device belonged to it */
+        bool sleeps;    /* its power/control was "auto" */
 } Function;
 
 #define VFIO_DRIVER "vfio-pci"
@@ -61,6 +62,10 @@ int function_unbind(const char *address);
 
 /* Sets driver_override; "" clears it. Returns 0 or a negative errno. */
 int function_set_override(const char *address, const char *driver);
+
+/* Lets the function sleep again if it was allowed to: vfio-pci forbids that when it lets go of one. Returns 0
+ * or a negative errno. */
+int function_restore_power(const Function *f);
 
 /* Makes the kernel bind the function to 'driver' and to no other, and looks whether it did. Leaves
  * driver_override at that driver. Returns 0, -ENXIO where the driver did not take it, or another negative
