@@ -289,7 +289,8 @@ static int offer_all(const Function *functions) {
         return 0;
 }
 
-/* Returns 0 once the driver is in the kernel, or a negative errno. */
+/* Returns 0 once the driver is in the kernel, -ECANCELED where it is not to be loaded, or another negative
+ * errno. */
 static int have_driver(const Function *f, bool load) {
         _cleanup_free_ char *driver = root_path("/sys/bus/pci/drivers/%s", f->driver);
         _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
@@ -299,18 +300,32 @@ static int have_driver(const Function *f, bool load) {
                 return -ENOMEM;
         if (path_exists(driver))
                 return 0;
-        if (!load || !*f->module)
+        if (!load)
+                return -ECANCELED;
+        if (!*f->module)
                 return -ENOENT;
 
         r = module_open(&kmod);
         return r < 0 ? r : module_load(kmod, f->module);
 }
 
-static int restore_driver(const Function *f, bool load) {
+/* No error by itself: the status of the unit is to stay what failed. */
+static int tell_left(const Function *f, const char *vm) {
+        _cleanup_free_ char *block = stack_find_block(vm);
+
+        return log_full(LOG_WARNING, ECANCELED, &(LogSubject) { .function = f->address, .id = MESSAGE_DRIVER_WRONG },
+                        "left %s without driver %s, which is loaded only once what failed before can be done; run "
+                        "'vfio-gpuctl recover' then%s%s%s", f->address, f->driver, block ? ", until which " : "",
+                        block ?: "", block ? " keeps its modules away" : "");
+}
+
+static int restore_driver(const Function *f, const char *vm, bool load) {
         LogSubject subject = { .function = f->address, .id = MESSAGE_DRIVER_WRONG };
         int r;
 
         r = have_driver(f, load);
+        if (r == -ECANCELED)
+                return tell_left(f, vm);
         if (r < 0)
                 return log_full(LOG_ERR, r, &subject,
                                 "cannot give %s back: driver %s is not in the kernel (%s)", f->address,
@@ -327,7 +342,7 @@ static int restore_driver(const Function *f, bool load) {
         return 0;
 }
 
-static int restore_function(const Function *f, bool load) {
+static int restore_function(const Function *f, const char *vm, bool load) {
         LogSubject subject = { .function = f->address, .id = MESSAGE_DRIVER_WRONG };
         int r, k;
 
@@ -336,7 +351,7 @@ static int restore_function(const Function *f, bool load) {
                                 "%s is still on vfio-pci and stays there: end the VM that has it, then run "
                                 "'vfio-gpuctl recover'", f->address);
 
-        r = *f->driver ? restore_driver(f, load) : 0;
+        r = *f->driver ? restore_driver(f, vm, load) : 0;
         k = function_set_override(f->address, f->override);
         if (k < 0)
                 return log_full(LOG_ERR, k, &subject,
@@ -350,12 +365,12 @@ static int restore_function(const Function *f, bool load) {
 }
 
 /* 'load' allows to load drivers that are missing. */
-static int restore_all(const Function *functions, bool load) {
+static int restore_all(const Function *functions, const char *vm, bool load) {
         uint64_t deadline;
         int ret = 0;
 
         for (const Function *f = functions; f->address; f++) {
-                int r = restore_function(f, load);
+                int r = restore_function(f, vm, load);
 
                 if (r < 0)
                         ret = r;
@@ -408,7 +423,7 @@ static int give_back(const Task *task, Function *functions, int state) {
         if (r >= 0 && k >= 0)
                 r = stack_load(task->vm, state);
         r = r < 0 ? r : k;
-        k = restore_all(functions, r >= 0);
+        k = restore_all(functions, task->vm, r >= 0);
         return r < 0 ? r : k;
 }
 

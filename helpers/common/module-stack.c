@@ -59,6 +59,12 @@ static int unblock_modules(const char *vm) {
         return unlink(path) < 0 && errno != ENOENT ? log_error_errno(errno, "cannot remove %s: %m", path) : 0;
 }
 
+char *stack_find_block(const char *vm) {
+        _cleanup_free_ char *path = root_path(MODPROBE_FILE, vm);
+
+        return path && path_exists(path) ? TAKE_PTR(path) : NULL;
+}
+
 /* What a stop that failed has not loaded again is to be loaded all the same: it stays in the record. */
 static int note_modules(Unloading *u, char *const *modules) {
         const char *vm = u->task->vm;

@@ -19,3 +19,6 @@ int stack_unload(const Task *task, const Function *functions, int state, Patienc
  * tells. One that cannot be loaded does not keep the others away. Returns 0, or a negative errno after it
  * logged why. */
 int stack_load(const char *vm, int state);
+
+/* Returns the file of modprobe.d that keeps the modules away still, to be freed, or NULL if there is none. */
+char *stack_find_block(const char *vm);
