@@ -9,6 +9,9 @@
 /* Deeper than any real chain of modules; ends a walk through a damaged tree. */
 #define DEPTH_MAX 16
 
+/* Loaded for each swap where the kernel has it. */
+#define VFIO_TYPE1 "vfio_iommu_type1"
+
 /* Returns the module's name as the kernel writes it, to be freed, or NULL without memory. */
 static char *kernel_name(const char *module) {
         char *name = strdup(module);
@@ -21,6 +24,13 @@ static char *kernel_name(const char *module) {
 /* Returns 1 if the module is loaded or built in, 0 if not, or -ENOMEM. */
 static int is_loaded(const char *module) {
         _cleanup_free_ char *name = kernel_name(module), *path = name ? root_path("/sys/module/%s", name) : NULL;
+
+        return path ? path_exists(path) : -ENOMEM;
+}
+
+/* Returns 1 if the module is loaded and not built in, 0 if not, or -ENOMEM. */
+static int can_be_unloaded(const char *module) {
+        _cleanup_free_ char *path = root_path("/sys/module/%s/initstate", module);
 
         return path ? path_exists(path) : -ENOMEM;
 }
@@ -50,6 +60,48 @@ static int check_vfio(CheckContext *c, struct kmod_ctx *kmod) {
                                          "the running kernel has no vfio-pci, which is to hold the GPU for the VM "
                                          "('modinfo vfio-pci'): install the package with the rest of its modules, or "
                                          "another kernel");
+}
+
+/* Returns 1 if the kernel loads and unloads no modules any more, 0 if it does, or -ENOMEM. */
+static int is_locked(void) {
+        _cleanup_free_ char *path = root_path("/proc/sys/kernel/modules_disabled"), *text = NULL;
+        int r = path ? read_text_file(path, 16, &text) : -ENOMEM;
+
+        return r < 0 ? (r == -ENOMEM ? r : 0) : streq(text, "1");
+}
+
+static int add_locked(CheckContext *c, const char *module, bool load) {
+        return findings_add(c->findings, FINDING_MODULES_LOCKED, module,
+                            "%s would have to be %s, and the kernel does that for no module until the next boot "
+                            "(kernel.modules_disabled=1): %s, and reboot", module, load ? "loaded" : "unloaded",
+                            load ? "name it in /etc/modules-load.d, so that it is loaded before" :
+                                   "take that setting out of /etc/sysctl.d");
+}
+
+/* Returns the module that is to be loaded for the swap, or NULL if there is none. */
+static const char *find_missing(bool vfio) {
+        _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
+
+        if (!vfio)
+                return VFIO_DRIVER;
+        return is_loaded(VFIO_TYPE1) == 0 && module_try_open(&kmod) >= 0 && module_exists(kmod, VFIO_TYPE1) > 0 ?
+                VFIO_TYPE1 : NULL;
+}
+
+static int check_locked(CheckContext *c, char *const *stack, bool vfio) {
+        const char *missing;
+        int r = is_locked();
+
+        if (r <= 0)
+                return r;
+        missing = find_missing(vfio);
+        r = missing ? add_locked(c, missing, true) : 0;
+        for (; r >= 0 && stack && *stack; stack++) {
+                r = can_be_unloaded(*stack);
+                if (r > 0)
+                        r = add_locked(c, *stack, false);
+        }
+        return r;
 }
 
 static int check_known(CheckContext *c, struct kmod_ctx *kmod, const char *module) {
@@ -170,6 +222,8 @@ int check_modules(CheckContext *c) {
         STRV_FOREACH(module, modules)
                 if (r >= 0)
                         r = add_stack(*module, 0, &stack);
+        if (r >= 0)
+                r = check_locked(c, stack, vfio);
         STRV_FOREACH(module, stack)
                 if (r >= 0)
                         r = check_shared(c, *module);

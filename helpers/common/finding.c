@@ -17,6 +17,7 @@ const FindingInfo finding_table[FINDING_MAX] = {
         [FINDING_GROUP_SHARED] = { "group-shared", SEVERITY_ERROR, OBJECT_FUNCTION },
         [FINDING_KERNEL_REPLACED] = { "kernel-replaced", SEVERITY_ERROR, OBJECT_OTHER },
         [FINDING_VFIO_MISSING] = { "vfio-missing", SEVERITY_ERROR, OBJECT_MODULE },
+        [FINDING_MODULES_LOCKED] = { "modules-locked", SEVERITY_ERROR, OBJECT_MODULE },
         [FINDING_MODULE_UNKNOWN] = { "module-unknown", SEVERITY_ERROR, OBJECT_MODULE },
         [FINDING_MODULE_SHARED] = { "module-shared", SEVERITY_ERROR, OBJECT_MODULE },
         [FINDING_MODULE_KEPT] = { "module-kept", SEVERITY_ERROR, OBJECT_FUNCTION },
