@@ -137,24 +137,6 @@ static int add_stack(const char *module, unsigned depth, char ***stack) {
         return r < 0 || strv_contains(*stack, name) ? r : strv_consume(stack, TAKE_PTR(name));
 }
 
-/* Adds the functions that a driver has and that are not handed over. */
-static int add_others(CheckContext *c, const char *driver, char ***others) {
-        _cleanup_free_ char *path = root_path("/sys/bus/pci/drivers/%s", driver);
-        _cleanup_strv_free_ char **names = NULL;
-        int r;
-
-        r = path ? list_directory(path, &names) : -ENOMEM;
-        if (r == -ENOENT)
-                r = 0;
-        STRV_FOREACH(name, names) {
-                _cleanup_free_ char *address = NULL;
-
-                if (r >= 0 && pci_address_parse(*name, &address) >= 0 && !strv_contains(c->check->functions, *name))
-                        r = strv_extend(others, *name);
-        }
-        return r;
-}
-
 static int check_shared(CheckContext *c, const char *module) {
         _cleanup_free_ char *path = root_path("/sys/module/%s/drivers", module), *joined = NULL;
         _cleanup_strv_free_ char **drivers = NULL, **others = NULL;
@@ -167,7 +149,7 @@ static int check_shared(CheckContext *c, const char *module) {
                 const char *driver = startswith(*entry, "pci:");
 
                 if (r >= 0 && driver)
-                        r = add_others(c, driver, &others);
+                        r = driver_others(driver, c->check->functions, &others);
         }
         if (r < 0 || !others)
                 return r;

@@ -140,19 +140,42 @@ int functions_addresses(const Function *functions, char ***ret) {
         return 0;
 }
 
-/* That of the card's USB-C function as well, whose unbinding would wait for whoever has its I2C bus open. */
-static bool has_nvidia_driver(const Function *f) {
-        return startswith(f->module, "nvidia") || startswith(f->driver, "nvidia");
+int driver_others(const char *driver, char *const *functions, char ***others) {
+        _cleanup_free_ char *path = root_path("/sys/bus/pci/drivers/%s", driver);
+        _cleanup_strv_free_ char **driven = NULL;
+        int r;
+
+        r = path ? pci_list(path, &driven) : -ENOMEM;
+        if (r == -ENOENT)
+                return 0;
+        STRV_FOREACH(function, driven)
+                if (r >= 0 && !strv_contains(functions, *function))
+                        r = strv_extend(others, *function);
+        return r;
+}
+
+/* NVIDIA's own, and that of the card's USB-C function: unbound, it would wait for whoever has its I2C bus
+ * open. Where another card of the host's needs that as well, it has to be unbound all the same. */
+static int add_automatic(const Function *f, char *const *functions, char ***modules) {
+        _cleanup_strv_free_ char **others = NULL;
+        int r;
+
+        if (!*f->module || (!startswith(f->module, "nvidia") && !startswith(f->driver, "nvidia")) ||
+            strv_contains(*modules, f->module))
+                return 0;
+        r = driver_waits(f->driver) ? 0 : driver_others(f->driver, functions, &others);
+        return r < 0 || others ? r : strv_extend(modules, f->module);
 }
 
 int functions_modules(const Function *functions, bool automatic, char *const *listed, char ***ret) {
-        _cleanup_strv_free_ char **modules = NULL;
+        _cleanup_strv_free_ char **modules = NULL, **addresses = NULL;
         int r;
 
         r = strv_copy(listed, &modules);
-        for (const Function *f = functions; r >= 0 && f->address; f++)
-                if (automatic && has_nvidia_driver(f) && *f->module && !strv_contains(modules, f->module))
-                        r = strv_extend(&modules, f->module);
+        if (r >= 0)
+                r = functions_addresses(functions, &addresses);
+        for (const Function *f = functions; automatic && r >= 0 && f->address; f++)
+                r = add_automatic(f, addresses, &modules);
         if (r < 0)
                 return r;
 

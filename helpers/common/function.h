@@ -34,8 +34,11 @@ int functions_read(char *const *addresses, Function **ret);
 /* Lists the addresses. Returns 0 or -ENOMEM. */
 int functions_addresses(const Function *functions, char ***ret);
 
+/* Adds the functions that the driver has and that are not among these. Returns 0 or a negative errno. */
+int driver_others(const char *driver, char *const *functions, char ***others);
+
 /* Lists the modules to unload: those that are listed and, with 'automatic', NVIDIA's that drive one of the
- * functions. Returns 0 or -ENOMEM. */
+ * functions, unless another needs one that there is no need to unload. Returns 0 or a negative errno. */
 int functions_modules(const Function *functions, bool automatic, char *const *listed, char ***ret);
 
 /* Keeps the functions in the record of a swap. Returns 0 or a negative errno. */

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 
 #include "clock.h"
+#include "function.h"
 #include "holders.h"
 #include "log.h"
 #include "pci.h"
@@ -105,21 +106,9 @@ static int add_matches(const char *pattern, char ***nodes) {
         return r;
 }
 
-/* Returns 1 if the driver has functions that are not among these, 0 if not, or a negative errno. */
-static int drives_others(const char *driver, char *const *functions) {
-        _cleanup_free_ char *path = root_path("/sys/bus/pci/drivers/%s", driver);
-        _cleanup_strv_free_ char **driven = NULL;
-        int r;
-
-        r = path ? pci_list(path, &driven) : -ENOMEM;
-        STRV_FOREACH(function, driven)
-                if (!strv_contains(functions, *function))
-                        return 1;
-        return r == -ENOENT ? 0 : r;
-}
-
 /* Adds the nodes that are no children of the function. */
 static int add_nodes_of_driver(const char *driver, char *const *functions, char ***nodes) {
+        _cleanup_strv_free_ char **others = NULL;
         int r;
 
         if (streq(driver, "nvidia")) {
@@ -130,8 +119,8 @@ static int add_nodes_of_driver(const char *driver, char *const *functions, char 
                 return 0;
 
         /* One for all GPUs: who has it open may well use none but another, and has a render node as well. */
-        r = drives_others(driver, functions);
-        return r == 0 ? add_matches("/dev/kfd", nodes) : r;
+        r = driver_others(driver, functions, &others);
+        return r < 0 || others ? r : add_matches("/dev/kfd", nodes);
 }
 
 int nodes_of_functions(char *const *functions, char ***nodes) {

@@ -233,7 +233,7 @@ int stack_unload(const Task *task, const Function *functions, int state, Patienc
 
         r = functions_modules(functions, task->unload_auto, task->unload_modules, &modules);
         if (r < 0)
-                return log_oom();
+                return log_error_errno(r, "cannot find out which modules drive %s: %m", functions->address);
         if (!modules)
                 return 0;
 

@@ -252,9 +252,9 @@ static void probe_all(const char *driver) {
         free(entries);
 }
 
-/* Whether or not it is in use, NVIDIA's driver is not to be tried. */
+/* Whether or not it is in use, NVIDIA's driver of the GPU is not to be tried. */
 static void let_go(const char *bus, const char *device, const char *driver) {
-        if (startswith(driver, "nvidia"))
+        if (streq(driver, "nvidia"))
                 kernel_fatal("hangs, for the driver waits for its users: unbinding", device);
         attach(bus, device, driver, false);
 }

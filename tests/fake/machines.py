@@ -6,6 +6,7 @@ import pathlib
 import struct
 
 GPU, AUDIO, USB, OTHER = "0000:01:00.0", "0000:01:00.1", "0000:01:00.2", "0000:02:00.0"
+OTHER_USB = "0000:02:00.2"
 GROUP = "424242"
 
 
@@ -246,6 +247,16 @@ def nvidia(root):
     machine.console(0, "(S) dummy device", 0)
     machine.console(1, "(M) frame buffer device", 1, "simple-framebuffer@simple-framebuffer.0")
     machine.finish()
+    return machine
+
+
+def two_nvidia(root):
+    """Two of its cards with USB-C: the host's own GPU, which stays, is another driver's, but its USB-C function is not."""
+    machine = nvidia(root)
+    machine.module("i2c_nvidia_gpu", (), "nvidia-gpu")
+    for address, group in (USB, GROUP), (OTHER_USB, "7"):
+        machine.function(address, ["nvidia-gpu"], device_class="0x0c8000", group=group)
+        machine.bind("pci", address, "nvidia-gpu")
     return machine
 
 
