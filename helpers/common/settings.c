@@ -461,18 +461,22 @@ static int resolve_devices(Config *config, Settings *settings, const Location *w
         return 0;
 }
 
+/* What is left of sessions, then who has the GPU open, and these once more after a signal: a step that waits
+ * for all of that has to come to say for whom. */
+#define WAITS 3
+
 static int check_vm(Config *config, Vm *vm) {
         unsigned wait = config_value(config, vm, KEY_HOLDERS_TIMEOUT)->seconds;
         unsigned limit = config_value(config, vm, KEY_TIMEOUT)->seconds;
         char **stop = config_value(config, vm, KEY_STOP_UNITS)->list;
         int r;
 
-        if (wait >= limit && !value_problems(config, vm, KEY_HOLDERS_TIMEOUT) &&
+        if (WAITS * wait >= limit && !value_problems(config, vm, KEY_HOLDERS_TIMEOUT) &&
             !value_problems(config, vm, KEY_TIMEOUT)) {
                 r = complain(config, &vm->problems, &vm->where,
-                             "VM \"%s\": HoldersTimeoutSec= is %us, but TimeoutSec= ends the step after "
-                             "%us: expected the first to be shorter",
-                             vm->name, wait, limit);
+                             "VM \"%s\": HoldersTimeoutSec= is %us, which a step may wait three times, but "
+                             "TimeoutSec= ends it after %us: expected a TimeoutSec= of more than %us",
+                             vm->name, wait, limit, WAITS * wait);
                 if (r < 0)
                         return r;
         }

@@ -195,9 +195,9 @@ static void test_complaints(void) {
                   "1min 30s, since every step has an end.");
         complains("TimeoutSec=0", "f:5: TimeoutSec=: \"0\" is too short: expected at least 1 second.");
         complains("TimeoutSec=2d", "f:5: TimeoutSec=: \"2d\" is too long: expected at most one day.");
-        complains("HoldersTimeoutSec=90",
-                  "f:3: VM \"bad\": HoldersTimeoutSec= is 90s, but TimeoutSec= ends the step after "
-                  "90s: expected the first to be shorter.");
+        complains("HoldersTimeoutSec=30",
+                  "f:3: VM \"bad\": HoldersTimeoutSec= is 30s, which a step may wait three times, but "
+                  "TimeoutSec= ends it after 90s: expected a TimeoutSec= of more than 90s.");
         complains("StartUnits=display-manager.service",
                   "f:3: VM \"bad\": display-manager.service is in StopUnits= and in StartUnits=: expected "
                   "one of them.");
