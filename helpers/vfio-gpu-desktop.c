@@ -21,9 +21,6 @@
 #include "strv.h"
 #include "swap.h"
 
-/* Looked at again after this long whatever came, since an event can fall between looking and waiting. */
-#define LOOK_AGAIN_MSEC 500
-
 /* How often the service manager is told that the units to stop take their time, which does not count for
  * this step. */
 #define STILL_WAITING (USEC_PER_SEC / 2)
@@ -72,10 +69,10 @@ static void tell_waiting(const Holder *holders, size_t n) {
 }
 
 /* Returns 1 once nobody has one of the nodes open, 0 if somebody has and an event came, or a negative errno. */
-static int look(Manager **m, char *const *nodes, const Task *task, uint64_t *deadline, int *sig) {
+static int look(Manager **m, char *const *nodes, const Task *task, Patience *patience) {
         Holder *holders = NULL;
         size_t n = 0;
-        int left = clock_left(*deadline), r;
+        int r;
 
         r = holders_find(nodes, &holders, &n);
         if (r < 0)
@@ -85,27 +82,17 @@ static int look(Manager **m, char *const *nodes, const Task *task, uint64_t *dea
 
         if (ends_sessions(task))
                 r = sessions_stop_managers(m, holders, n);
-        if (r >= 0 && left > 0) {
-                tell_waiting(holders, n);
-                r = holders_wait(nodes, holders, n, left < LOOK_AGAIN_MSEC ? left : LOOK_AGAIN_MSEC);
-                if (r < 0)
-                        (void) log_error_errno(r, "cannot wait until nobody has the GPU open any more: %m");
-        } else if (r >= 0 && *sig == 0)
+        tell_waiting(holders, n);
+        if (r >= 0 && !holders_await(patience, nodes, holders, n))
                 r = refuse(holders, n, task);
-        else if (r >= 0) {
-                /* Once, and then the same time again to end in. */
-                holders_signal(holders, n, *sig);
-                *sig = 0;
-                *deadline = clock_now() + task->holders_timeout * USEC_PER_SEC;
-        }
         holders_free(holders, n);
         return r;
 }
 
 static int let_go(Manager **m, const Task *task) {
-        uint64_t timeout = task->holders_timeout * USEC_PER_SEC, deadline;
+        Patience patience = { .again = task->holders_timeout * USEC_PER_SEC, .signal = task_signal(task) };
         _cleanup_strv_free_ char **nodes = NULL;
-        int sig = task_signal(task), r;
+        int r;
 
         r = nodes_of_functions(task->functions, &nodes);
         if (r >= 0)
@@ -114,9 +101,9 @@ static int let_go(Manager **m, const Task *task) {
                 return log_error_errno(r, "cannot list the device nodes of the GPU: %m");
 
         if (ends_sessions(task))
-                r = sessions_end(m, nodes, clock_now() + timeout);
-        for (deadline = clock_now() + timeout; r == 0;)
-                r = look(m, nodes, task, &deadline, &sig);
+                r = sessions_end(m, nodes, clock_now() + patience.again);
+        for (patience.deadline = clock_now() + patience.again; r == 0;)
+                r = look(m, nodes, task, &patience);
         if (r < 0)
                 return r;
         journal_status("%s", "");

@@ -137,7 +137,7 @@ def case_held_capability(pc):
 
 def case_lets_go_in_the_middle(pc):
     """A process that lets go while the driver waits to be unloaded is noticed at once, and its unit was in the status."""
-    host = Host(pc, QUICK + 'HoldersTimeoutSec=80\n', units=BUSY)
+    host = Host(pc, QUICK + 'HoldersTimeoutSec=80\nTimeoutSec=300\n', units=BUSY)
     pc.sh(f'systemctl start --no-block {entry(VM)}')
     pc.wait_until(f"systemctl show --property=StatusText {step('bind')} | grep -q 'Waiting to unload nvidia, in use by'", 60)
     demand(prop(pc, step('bind'), 'StatusText'), f'sleep (pid {holder_pid(pc)}, holder.service of root) on /dev/nvidia0')
