@@ -104,7 +104,7 @@ class Row:
 class Fault:
     """One kind of fault in one row: strikes at the calls of these numbers, those of the dynamic loader not counted."""
 
-    def __init__(self, row, kind, options, numbers=(1,), meanwhile=None, limit=None, loader=None, afterwards=None, proof='true'):
+    def __init__(self, row, kind, options, numbers=(1,), meanwhile=None, limit=None, loader=None, afterwards=None, proof=None):
         self.row, self.kind, self.options, self.numbers = row, kind, options, numbers
         self.meanwhile, self.limit, self.loader, self.afterwards, self.proof = meanwhile, limit, loader, afterwards, proof
 
@@ -137,8 +137,8 @@ class Fault:
 
     def struck(self, pc):
         """Whether the program was run, and made so many calls; a tracer that is ended with it may not tell."""
-        counted = f"grep -qE 'INJECTED|DELAYED|killed' {self.row.fired}/trace" if '{}' in self.options else 'true'
-        return pc.run(f'[ -d {self.row.fired} ] && {counted} && {self.proof}')[0] == 0
+        counted = f"grep -qE 'INJECTED|killed' {self.row.fired}/trace" if '{}' in self.options else 'true'
+        return pc.run(f'[ -d {self.row.fired} ] && {self.proof or counted}')[0] == 0
 
     def prepare(self, pc):
         """Returns the host as it has to be again, and what comes before the calls that are counted."""
@@ -150,28 +150,31 @@ class Fault:
         return host, self.count_loader(pc)
 
     def command(self, pc, host):
-        """Has the service manager run the program, and believes it only what is true."""
+        """Has the service manager run the program, and believes it only what is true. Returns whether the fault struck."""
         status, _ = pc.run(f"systemctl {self.row.direction} '{entry(VM)}'", 150)
         settle(pc)
         if status:
             demand_reason(pc)
         elif self.row.direction == 'start':
             host.handed_over(picture=False)
+        return self.struck(pc)
 
     def interfere(self, pc):
-        """Does what is to happen in the meantime, as soon as the call waits that it is to happen in."""
+        """Does what is to happen in the meantime, as soon as the call waits that it is to happen in. Returns whether one did."""
         fired = self.row.fired
         pc.sh(f"systemctl {self.row.direction} --no-block '{entry(VM)}'")
         pc.wait_until(f'[ -e {fired}/trace ]', 60)
-        if '{}' not in self.options or pc.run(HELD % fired, 60)[0] == 0:
+        struck = '{}' not in self.options or pc.run(HELD % fired, 60)[0] == 0
+        if struck:
             pc.sh(self.meanwhile)
         settle(pc)
+        return struck
 
     def strike(self, pc, host, before, number):
         """Returns how the host came back; None where the program makes fewer calls."""
         pc.put('/run/fault-options', self.options.format(*(n + number for n in before)))
-        self.interfere(pc) if self.meanwhile else self.command(pc, host)
-        if not self.struck(pc):
+        struck = self.interfere(pc) if self.meanwhile else self.command(pc, host)
+        if not struck:
             return None
         if states(pc, entry(VM)) == ['active']:
             pc.run(f"systemctl stop '{entry(VM)}'", 120)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 import fault as table
+import power
 from payload import PROJECT
 
 
@@ -44,6 +45,18 @@ def make_case(fault):
     case.profile = 'base' if fault.row.profile == 'single' else fault.row.profile
     return case
 
+
+def make_power_case(state, way):
+    def case(pc):
+        power.go_down(pc, state, way)
+
+    case.__doc__ = f'The next boot is a normal desktop where the machine goes down ({way.__name__}) in state {state.__name__}.'
+    return case
+
+
+ways = [(state, way) for state in power.STATES for way in power.WAYS]
+chosen = ways[hashlib.sha256(SEED.encode()).digest()[0] % len(ways)]
+globals()[f'case_{chosen[0].__name__}_{chosen[1].__name__}'] = make_power_case(*chosen)
 
 for chosen in table.sample(SEED, list(table.table())):
     globals()[f'case_{chosen.name("one")}'] = make_case(chosen)

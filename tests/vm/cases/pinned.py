@@ -8,6 +8,7 @@ PACKAGE = ('/usr/libexec/vfio-gpu /usr/lib/systemd/system/vfio-gpu*@.service /us
            '/usr/lib/udev/rules.d/70-vfio-gpu.rules /usr/bin/vfio-gpuctl')
 RECOVER = f'vfio-gpu-recover@{VM}.service'
 STEPS = 'desktop', 'bind'
+INSTALLED, PINNED = '/usr/libexec/vfio-gpu/', f'/run/vfio-gpu/.programs-{VM}/'
 
 
 def commands(pc):
@@ -41,6 +42,18 @@ def case_configuration(pc):
     host.is_as_before()
 
 
+def case_ten_reloads(pc):
+    """However often the service manager reads its units again, they are what they were."""
+    host = Host(pc)
+    host.start()
+    shown = pc.sh(f"systemctl cat {' '.join(step(name) for name in STEPS)} | grep -v '^#'")
+    pc.sh('for n in 1 2 3 4 5 6 7 8 9 10; do systemctl daemon-reload; done', 120)
+    assert pc.sh(f"systemctl cat {' '.join(step(name) for name in STEPS)} | grep -v '^#'").replace(PINNED, INSTALLED) == shown
+    host.handed_over(picture=False)
+    host.stop()
+    host.is_as_before()
+
+
 def case_generator_masked(pc):
     """A masked generator leaves the swap as it is."""
     host = Host(pc)
@@ -54,11 +67,14 @@ def case_generator_masked(pc):
 
 
 def case_package_upgraded(pc):
-    """Other programs in the place of those that the swap began with are not run."""
+    """Other programs and units in the place of those that the swap began with are not run."""
     host = Host(pc)
     host.start()
-    pc.sh('for f in /usr/libexec/vfio-gpu/*; do cp --remove-destination /bin/false $f; done')
-    pc.sh('systemctl daemon-reload')
+    pc.sh("""
+        for f in /usr/libexec/vfio-gpu/* /usr/lib/systemd/system-generators/vfio-gpu-generator
+        do cp --remove-destination /bin/false $f; done
+        sed -i 's,^Exec.*=.*,&.new,' /usr/lib/systemd/system/vfio-gpu*@.service
+        systemctl daemon-reload""")
     host.stop()
     host.is_as_before()
 
