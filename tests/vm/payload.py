@@ -29,7 +29,8 @@ def build(report=print):
         _run('meson', 'setup', '--prefix=/usr', '--sysconfdir=/etc', '--buildtype=debugoptimized',
              str(build_dir), str(PROJECT))
     _run('ninja', '-C', str(build_dir))
-    _run('meson', 'install', '-C', str(build_dir), '--no-rebuild', '--destdir', str(staging))
+    # As packages have it: a swap copies its programs.
+    _run('meson', 'install', '-C', str(build_dir), '--no-rebuild', '--strip', '--destdir', str(staging))
     return staging
 
 
