@@ -109,8 +109,8 @@ static bool has_consoles(const char *framebuffer) {
         return false;
 }
 
-/* The same for a kernel that does not show frame buffers (CONFIG_FB_DEVICE=n): they are made for each GPU, and
- * the consoles are on that of the one which the firmware used. */
+/* The same for a kernel that does not show frame buffers (CONFIG_FB_DEVICE=n): each GPU has one, and the
+ * consoles are on that of the one which the firmware used. */
 static int cards_have_consoles(char *const *functions) {
         _cleanup_strv_free_ char **ours = NULL;
         bool others = false;
