@@ -54,6 +54,12 @@ def case_units_and_modules(pc):
     demand(found['module-unknown'], 'names bocks', 'did you mean bochs?')
 
 
+def case_no_modules_any_more(pc):
+    """On a kernel that loads no module any more nothing is begun that needs one."""
+    pc.sh('sysctl -w kernel.modules_disabled=1')
+    refused(pc, ONE_VM, 'vfio-pci would have to be loaded', 'kernel.modules_disabled=1', 'nothing was changed')
+
+
 def case_root_disk(pc):
     """The disk that the host runs from is not handed over."""
     refused(pc, f'{DEVICES} {DISK}\n', f'{DISK} has a disk that the host uses (vda: mounted at /)')

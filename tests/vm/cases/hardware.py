@@ -59,6 +59,16 @@ def case_rescan(pc):
     host.is_back()
 
 
+def case_sleep_is_allowed_again(pc):
+    """A function that may sleep, of which vfio-pci makes one that may not, may do so again."""
+    pc.sh(f'echo auto >/sys/bus/pci/devices/{GPU}/power/control')
+    host = Host(pc, ONE_VM + '[VM macOS]\n')
+    host.start()
+    host.stop()
+    assert pc.sh(f'cat /sys/bus/pci/devices/{GPU}/power/control').strip() == 'auto'
+    host.is_as_before()
+
+
 def case_udev_rules(pc):
     """Units can wait for a function and for a group that VFIO has, and no driver is loaded for what the VM has."""
     group = pc.sh(f'basename $(readlink /sys/bus/pci/devices/{GPU}/iommu_group)').strip()

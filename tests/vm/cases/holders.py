@@ -2,7 +2,7 @@
 """Who has the GPU open when the display manager is down: processes, sessions on the seat, managers of users. The greeter is left
 out, since it takes its time to come back."""
 
-from host import demand, DEVICES, entry, Host, states, step, story, VM
+from host import demand, DEVICES, drop_in, entry, Host, states, step, story, VM
 from nvidia import in_order
 
 # Who has the GPU's DRM device open, apart from those that do not count.
@@ -112,6 +112,21 @@ def case_refused_terminated_killed(pc):
     host.handed_over('kills', picture=False)
     host.stop('kills')
     host.is_as_before(failed=['stubborn.service', *failed('refuses', 'terminates')])
+
+
+def case_held_again(pc):
+    """Who opens a node when the desktop has let go keeps its driver from being unbound, which would wait in the kernel."""
+    holds = 'again.service', "[Service]\nExecStart=/bin/sh -c 'exec 3</dev/snd/controlC0; : >/run/held; exec sleep infinity'\n"
+    starts = "ExecStartPre=/bin/sh -c 'systemctl start again.service; until [ -e /run/held ]; do sleep 0.05; done'"
+    host = without_greeter(pc, '[Host]\nHoldersTimeoutSec=1\n[VM refuses]\n[VM kills]\nHolders=kill\n',
+                           [holds, drop_in(step('bind', 'refuses'), starts), drop_in(step('bind', 'kills'), starts)])
+    demand(host.start_fails('refuses'), 'which would wait in the kernel', 'again.service of root) on /dev/snd/controlC0')
+    pc.sh('systemctl stop again.service; rm /run/held')
+    host.is_as_before(failed=[entry('refuses'), step('bind', 'refuses')])
+    host.start('kills')
+    host.handed_over('kills', picture=False)
+    host.stop('kills')
+    host.is_as_before(failed=['again.service', entry('refuses'), step('bind', 'refuses')])
 
 
 def case_startx_on_a_getty(pc):

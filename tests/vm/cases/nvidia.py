@@ -256,6 +256,7 @@ def case_blacklist_and_softdep(pc):
     host.start()
     assert loaded(pc, 'dummy', *MODULES) == []
     in_order(story(pc), 'unloaded dummy', 'unloaded nvidia\n')
+    is_not_loaded_meanwhile(pc)
     host.stop()
     host.is_as_before()
     in_order(' '.join(loaded(pc, 'dummy', 'nvidia')), 'dummy', 'nvidia')
