@@ -314,9 +314,9 @@ static int tell_left(const Function *f, const char *vm) {
         _cleanup_free_ char *block = stack_find_block(vm);
 
         return log_full(LOG_WARNING, ECANCELED, &(LogSubject) { .function = f->address, .id = MESSAGE_DRIVER_WRONG },
-                        "left %s without driver %s, which is loaded only once what failed before can be done; run "
-                        "'vfio-gpuctl recover' then%s%s%s", f->address, f->driver, block ? ", until which " : "",
-                        block ?: "", block ? " keeps its modules away" : "");
+                        "%s stays without driver %s until what failed above is mended and 'vfio-gpuctl recover' was "
+                        "run%s%s%s", f->address, f->driver, block ? "; " : "", block ?: "",
+                        block ? " keeps its modules away until then" : "");
 }
 
 static int restore_driver(const Function *f, const char *vm, bool load) {

@@ -279,7 +279,7 @@ def case_driver_is_gone(pc):
     pc.sh('cd /lib/modules/$(uname -r)/updates && mv nvidia.ko /root && depmod')
     host.stop()
     demand(story(pc), 'cannot load nvidia, nvidia_', "the running kernel has no such module; make 'modprobe nvidia' work, or reboot",
-           f'cannot give {GPU} back: driver nvidia is not in the kernel', 'not everything could be taken back',
+           f'{GPU} stays without driver nvidia until what failed above is mended', 'not everything could be taken back',
            'gave 0000:01:00.1 back to snd_hda_intel')
     assert states(pc, 'lightdm.service') == ['active']
     pc.wait_screen(host.picture)
