@@ -359,11 +359,9 @@ static int restore_function(const Function *f, const char *vm, bool load) {
         if (r < 0)
                 return r;
 
-        k = function_restore_power(f);
-        if (k < 0)
-                (void) log_full(LOG_WARNING, k, &(LogSubject) { .function = f->address },
-                                "cannot set power/control of %s to 'auto' again, so it stays awake: %m", f->address);
-        return 0;
+        r = function_restore_power(f);
+        return r < 0 ? log_full(LOG_ERR, r, &subject, "cannot set power/control of %s to 'auto' again: %m",
+                                f->address) : 0;
 }
 
 /* 'load' allows to load drivers that are missing. */

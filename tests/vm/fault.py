@@ -60,12 +60,14 @@ kill) kill -KILL $$ ;;
 esac
 '''
 
-# Whether a traced program waits in a call, and has not just stopped for the tracer to note it; fails if it ends without.
+# Whether a traced program waits in a call, and has not just stopped for the tracer to note it; fails if it ends, or has done
+# its work, without.
 HELD = '''
     pid=$(cat %s/pid)
+    SECONDS=0
     until [ "$n" = 8 ]; do
         for n in 1 2 3 4 5 6 7 8; do
-            [ -d /proc/$pid ] || exit 1
+            [ -d /proc/$pid ] && ((SECONDS < 20)) || exit 1
             grep -qs '^State:.*t (' /proc/$pid/status || break
             sleep 0.05
         done
