@@ -73,8 +73,8 @@ static int refuse_held(const Task *task, const Holder *holders, size_t n) {
         _cleanup_free_ char *who = holders_describe(holders, n);
 
         return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_GPU_HELD, .unit = holders->owner.unit },
-                        "the GPU cannot be taken from its drivers, which would wait in the kernel for what has it "
-                        "open after %u s: %s; stop it or name its unit in StopUnits=%s", task->holders_timeout,
+                        "the GPU is in use again, and still after %u s, by %s; its driver would wait for that in the "
+                        "kernel when it is unbound: stop it or name its unit in StopUnits=%s", task->holders_timeout,
                         who ?: "?", task->holders == HOLDERS_POLICY_REFUSE ? ", or set Holders=terminate" : "");
 }
 

@@ -22,6 +22,7 @@
 
 /* Below a function hang a few dozen device nodes at most; a USB controller with hubs is the deepest of it. */
 #define DEPTH_MAX 24
+#define CHILDREN_MAX (64 * 1024)
 #define WATCHED_MAX 64
 
 /* How often to look where closing a node is no event. */
@@ -302,7 +303,18 @@ static bool is_harmless(const Holder *holder) {
                 (runs_init(holder->pid) || streq(holder->owner.unit, "systemd-logind.service"));
 }
 
+/* Lists the kernel's own threads, which have nothing open: half of all processes, and as long to look at as
+ * the others. That there is no list is fine. */
+static void list_kernel_threads(char ***ret) {
+        _cleanup_free_ char *name = NULL, *children = NULL;
+
+        if (read_text_file("/proc/2/comm", 64, &name) >= 0 && streq(name, "kthreadd") &&
+            read_text_file("/proc/2/task/2/children", CHILDREN_MAX, &children) >= 0)
+                (void) strv_split(children, " ", ret);
+}
+
 int holders_find(char *const *names, Holder **ret, size_t *ret_n) {
+        _cleanup_strv_free_ char **kernel_threads = NULL;
         _cleanup_closedir_ DIR *proc = opendir("/proc");
         _cleanup_(nodes_done) Nodes nodes = {};
         Holder *holders = NULL, *grown;
@@ -310,11 +322,12 @@ int holders_find(char *const *names, Holder **ret, size_t *ret_n) {
         size_t n = 0;
         int r = proc ? nodes_read(names, &nodes) : -errno;
 
+        list_kernel_threads(&kernel_threads);
         while (r >= 0 && (entry = readdir(proc))) {
                 pid_t pid = isdigit((unsigned char) entry->d_name[0]) ? atoi(entry->d_name) : 0;
                 const char *node = NULL;
 
-                if (pid > 0 && pid != getpid())
+                if (pid > 0 && pid != getpid() && !strv_contains(kernel_threads, entry->d_name))
                         node = find_node(&nodes, pid);
                 if (!node)
                         continue;

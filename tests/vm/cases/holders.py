@@ -120,7 +120,7 @@ def case_held_again(pc):
     starts = "ExecStartPre=/bin/sh -c 'systemctl start again.service; until [ -e /run/held ]; do sleep 0.05; done'"
     host = without_greeter(pc, '[Host]\nHoldersTimeoutSec=1\n[VM refuses]\n[VM kills]\nHolders=kill\n',
                            [holds, drop_in(step('bind', 'refuses'), starts), drop_in(step('bind', 'kills'), starts)])
-    demand(host.start_fails('refuses'), 'which would wait in the kernel', 'again.service of root) on /dev/snd/controlC0')
+    demand(host.start_fails('refuses'), 'the GPU is in use again, and still after 1 s, by sleep (pid ', 'again.service of root) on /dev/snd/controlC0')
     pc.sh('systemctl stop again.service; rm /run/held')
     host.is_as_before(failed=[entry('refuses'), step('bind', 'refuses')])
     host.start('kills')
