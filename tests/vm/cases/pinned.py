@@ -3,8 +3,9 @@
 
 from host import demand, drop_in, entry, Host, ONE_VM, prop, states, step, story, VM
 
+GENERATOR = '/usr/lib/systemd/system-generators/vfio-gpu-generator'
 PACKAGE = ('/usr/libexec/vfio-gpu /usr/lib/systemd/system/vfio-gpu*@.service /usr/lib/systemd/system/system-vfio*.slice '
-           '/usr/lib/systemd/system-generators/vfio-gpu-generator '
+           f'{GENERATOR} '
            '/usr/lib/udev/rules.d/70-vfio-gpu.rules /usr/bin/vfio-gpuctl')
 RECOVER = f'vfio-gpu-recover@{VM}.service'
 STEPS = 'desktop', 'bind'
@@ -19,7 +20,7 @@ def shown(pc):
     """What the units are for the service manager, but for the times of the last run; lists have no order."""
     names = ' '.join(step(name) for name in STEPS)
     text = pc.sh(f'systemctl show --property=Requires,After,Conflicts,TimeoutStopUSec,ExecStart,ExecStopPost {names}')
-    return [sorted(line.split(' ; start_time')[0].split()) for line in text.splitlines()]
+    return [sorted(line.split(' ; start_time')[0].replace('=', ' ', 1).split()) for line in text.splitlines()]
 
 
 def remove_package(pc):
@@ -76,12 +77,13 @@ def case_package_upgraded(pc):
     """Other programs and units in the place of those that the swap began with are not run."""
     host = Host(pc)
     host.start()
-    pc.sh("""
-        for f in /usr/libexec/vfio-gpu/* /usr/lib/systemd/system-generators/vfio-gpu-generator
-        do cp --remove-destination /bin/false $f; done
+    pc.sh(f"""
+        cp {GENERATOR} /run
+        for f in /usr/libexec/vfio-gpu/* {GENERATOR}; do cp --remove-destination /bin/false $f; done
         sed -i 's,^Exec.*=.*,&.new,' /usr/lib/systemd/system/vfio-gpu*@.service
         systemctl daemon-reload""")
     host.stop()
+    pc.sh(f'cp --remove-destination /run/vfio-gpu-generator {GENERATOR} && systemctl daemon-reload')
     host.is_as_before()
 
 
