@@ -289,14 +289,15 @@ def table():
 
 
 def sample(seed, faults):
-    """Some of the faults that touch every row and every column, others for every seed."""
+    """Some of the faults that touch every row and every column, others for every seed; first those that do both."""
     order = sorted(faults, key=lambda fault: hashlib.sha256(f'{seed} {fault.row.name} {fault.kind}'.encode()).digest())
     rows, columns, chosen = set(), set(), []
-    for fault in order:
-        if fault.row.name not in rows or fault.kind not in columns:
-            rows.add(fault.row.name)
-            columns.add(fault.kind)
-            chosen.append(fault)
+    for enough in 2, 1:
+        for fault in order:
+            if (fault.row.name not in rows) + (fault.kind not in columns) >= enough:
+                rows.add(fault.row.name)
+                columns.add(fault.kind)
+                chosen.append(fault)
     return chosen
 
 
