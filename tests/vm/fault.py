@@ -83,12 +83,12 @@ class Row:
     """One program in one direction, in a PC in which it has something to do."""
 
     def __init__(self, program, direction, variant='', config=ONE_VM, units=(), profile='single', before='true',
-                 functions=(GPU, AUDIO), failing='write', errors=ERRORS):
-        """"before" is run first; "failing" are the calls that fail with the errors. A variant is of one that has all kinds of
-        faults, and has those for which it makes a difference."""
+                 functions=(GPU, AUDIO), failing='write', errors=ERRORS, writes=True):
+        """"before" is run first; "failing" are the calls that fail with the errors; one that "writes" needs room. A variant is of
+        one that has all kinds of faults, and has those for which it makes a difference."""
         self.program, self.direction, self.variant = program, direction, variant
         self.config, self.units, self.profile, self.functions = config, units, profile, functions
-        self.before, self.failing, self.errors = before, failing, errors
+        self.before, self.failing, self.errors, self.writes = before, failing, errors, writes
 
     @property
     def name(self):
@@ -240,19 +240,19 @@ def rows():
     yield Row('swap', 'start')
     yield Row('swap', 'stop', **messages)
     yield Row('desktop', 'start', **meanwhile, **messages)
-    yield Row('desktop', 'stop', **meanwhile, **messages)
-    yield Row('modules', 'start', failing='finit_module')
+    yield Row('desktop', 'stop', **meanwhile, **messages, writes=False)
+    yield Row('modules', 'start', failing='finit_module', writes=False)
     for direction in 'start', 'stop':
         yield Row('bind', direction)
         yield Row('bind', direction, 'rescan', config=ONE_VM + 'Return=rescan\n')
         yield Row('bind', direction, 'nvidia', profile='nvidia', failing='write,delete_module,finit_module')
         yield Row('bind', direction, 'bar', config=RESIZED, profile='rich', before=REBAR, functions=(SECOND,))
     for direction in 'start', 'stop':
-        yield Row('cpus', direction, config=MORE, **messages)
+        yield Row('cpus', direction, config=MORE, **messages, writes=direction == 'start')
         yield Row('hugepages', direction, **beside)
         yield Row('device', direction, **beside)
         yield Row('governor', direction, **{**beside, 'config': GOVERNED}, before=GOVERNOR)
-    yield Row('inhibit', 'start', config=MORE, **messages)
+    yield Row('inhibit', 'start', config=MORE, **messages, writes=False)
     yield Row('power', 'start', **beside)
 
 
@@ -278,7 +278,8 @@ def kinds(row):
     yield Fault(row, 'time-limit', stuck, few, limit='5', proof=timed_out)
     yield Fault(row, 'stop', delayed, few, f"systemctl stop '{entry(VM)}'")
     yield Fault(row, 'memory', exhausted, each, loader=('mmap', 'brk'))
-    yield Fault(row, 'ENOSPC', f'-e trace={FILES} -e inject={FILES}:error=ENOSPC:when={{}}', each)
+    if row.writes:
+        yield Fault(row, 'ENOSPC', f'-e trace={FILES} -e inject={FILES}:error=ENOSPC:when={{}}', each)
     for error in row.errors:
         yield Fault(row, error, f'-e trace={row.failing} -e inject={row.failing}:error={error}:when={{}}', each)
 
