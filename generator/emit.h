@@ -8,6 +8,10 @@
  * logged. Returns 0 or a negative errno. */
 int emit_plan(const char *directory, const Plan *plan);
 
+/* Writes the drop-in of the template vfio-gpu@.service, with which every VM that has none of its own is refused
+ * for these problems. Failures are logged. Returns 0 or a negative errno. */
+int emit_refusal(const char *directory, char *const *problems);
+
 /* Makes one line of a command, quoted and escaped so that the service manager gives the program exactly
  * these words. Returns a string to be freed, or NULL without memory. */
 char *exec_line(char *const *command);

@@ -62,15 +62,15 @@ static void tell_of_swaps_without_vm(const Config *config) {
         STRV_FOREACH(swap, swaps) {
                 _cleanup_free_ char *vm = NULL;
 
-                if (vm_name_unescape(*swap, &vm) >= 0 && !config_find_vm(config, vm))
+                if (vm_name_unescape(*swap, &vm) >= 0 && !config_find_vm(config, vm) && !config->is_incomplete)
                         log_notice("VM %s has the GPU and is no longer in the configuration; its swap ends "
                                    "as it began.", vm);
         }
 }
 
-/* Writes the units of every VM; one that fails does not cost the others. */
+/* Writes the units of every VM, and a refusal for those not known; one that fails does not cost the others. */
 static int emit_all(const Config *config, const char *directory) {
-        int result = 0;
+        int result = config->is_incomplete ? emit_refusal(directory, config->problems) : 0;
 
         for (size_t i = 0; i < config->n_vms; i++) {
                 Plan plan;

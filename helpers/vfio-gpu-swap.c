@@ -426,8 +426,8 @@ static int start(const Task *task) {
 
         if (!task->functions)
                 return log_full(LOG_ERR, ENOENT, &(LogSubject) { .id = MESSAGE_REFUSED },
-                                "there is no VM '%s' in vfio-gpu.conf; add a section [VM %s] there and run 'systemctl "
-                                "daemon-reload'", task->vm_name, task->vm_name);
+                                "there is no VM '%s' in vfio-gpu.conf as it was last read; add a section [VM %s] if "
+                                "there is none, and run 'systemctl daemon-reload'", task->vm_name, task->vm_name);
 
         signals = block_signals();
         r = signals < 0 ? signals : manager_open(NULL, &m);

@@ -175,12 +175,15 @@ int config_file_read(FILE *stream, const char *name, ConfigHandler handler, void
         return r.error;
 }
 
+/* Returns 0, -EPERM with a sentence, or -ENOMEM. */
 static int check_writers(const char *what, const struct stat *st, char **ret_problem) {
         _cleanup_free_ char *problem = NULL;
         int r;
 
         r = writers_check(what, st, &problem);
-        return r == -EINVAL ? refusal(ret_problem, "refused, %s", problem) : r;
+        if (r == -EINVAL)
+                r = refusal(ret_problem, "refused, %s", problem);
+        return r == -EINVAL ? -EPERM : r;
 }
 
 static int check_file(const char *path, const struct stat *st, char **ret_problem) {
@@ -207,6 +210,25 @@ static int check_file(const char *path, const struct stat *st, char **ret_proble
         return check_writers("its directory", &directory, ret_problem);
 }
 
+/* Puts the first 'size' bytes in the place of the file: who can write into that could have it grow for as long
+ * as it is read. */
+static int copy_stream(FILE **f, size_t size) {
+        _cleanup_fclose_ FILE *original = TAKE_PTR(*f), *copy = NULL;
+        _cleanup_free_ char *text = malloc(size + 1);
+        size_t n;
+
+        copy = text ? fmemopen(NULL, size + 1, "w+") : NULL;
+        if (!copy)
+                return -ENOMEM;
+        n = fread(text, 1, size, original);
+        if (fwrite(text, 1, n, copy) != n || fflush(copy) < 0)
+                return -ENOMEM;
+
+        rewind(copy);
+        *f = TAKE_PTR(copy);
+        return 0;
+}
+
 int config_file_open(const char *path, FILE **ret, char **ret_problem) {
         _cleanup_free_ char *prefixed = root_path("%s", path);
         _cleanup_close_ int fd = -1;
@@ -224,12 +246,14 @@ int config_file_open(const char *path, FILE **ret, char **ret_problem) {
         if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))
                 return 0;
         r = check_file(prefixed, &st, ret_problem);
-        if (r < 0)
+        if (r < 0 && r != -EPERM)
                 return r;
 
         *ret = fdopen(fd, "re");
         if (!*ret)
                 return -ENOMEM;
         (void) TAKE_FD(fd);
+        if (r == -EPERM)
+                return copy_stream(ret, (size_t) st.st_size) < 0 ? -ENOMEM : r;
         return 1;
 }

@@ -25,8 +25,9 @@ typedef struct ConfigEvent {
 typedef int (*ConfigHandler)(const ConfigEvent *event, void *userdata);
 
 /* Opens a configuration file, 'path' being without the root's prefix. Returns 1 with the stream; 0 with NULL
- * for one that masks (/dev/null); -EINVAL with a sentence, to be freed, for one that must not or cannot be
- * read; or -ENOMEM. */
+ * for one that masks (/dev/null); -EPERM with a sentence, to be freed, for one that others than root could
+ * have written, and with a stream of what it has now, not to be believed; -EINVAL with a sentence for one
+ * that cannot be read; or -ENOMEM. */
 int config_file_open(const char *path, FILE **ret, char **ret_problem);
 
 /* Reads an INI file, calling 'handler' for every section, assignment and bad line in the order of the file.

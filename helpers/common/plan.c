@@ -274,8 +274,18 @@ static int plan_steps(const Config *config, const Vm *vm, Plan *plan) {
         return r < 0 ? r : plan_asides(config, vm, plan);
 }
 
+int plan_add_problems(char ***command, char *const *problems) {
+        size_t n = strv_length(problems);
+        int r = 0;
+
+        for (size_t i = 0; i < n && i < REFUSAL_PROBLEMS_MAX && r >= 0; i++)
+                r = strv_extend(command, problems[i]);
+        if (r >= 0 && n > REFUSAL_PROBLEMS_MAX)
+                r = strv_extendf(command, "(and %zu more)", n - REFUSAL_PROBLEMS_MAX);
+        return r;
+}
+
 static int plan_refusal(Plan *plan) {
-        size_t n = strv_length(plan->problems);
         int r;
 
         r = strv_extend(&plan->entry, LIBEXECDIR "/vfio-gpu-swap");
@@ -283,11 +293,7 @@ static int plan_refusal(Plan *plan) {
                 r = strv_extend(&plan->entry, "refuse");
         if (r >= 0)
                 r = strv_extend(&plan->entry, plan->vm);
-        for (size_t i = 0; i < n && i < REFUSAL_PROBLEMS_MAX && r >= 0; i++)
-                r = strv_extend(&plan->entry, plan->problems[i]);
-        if (r >= 0 && n > REFUSAL_PROBLEMS_MAX)
-                r = strv_extendf(&plan->entry, "(and %zu more)", n - REFUSAL_PROBLEMS_MAX);
-        return r;
+        return r < 0 ? r : plan_add_problems(&plan->entry, plan->problems);
 }
 
 int plan_make(const Config *config, const Vm *vm, Plan *ret) {

@@ -42,6 +42,10 @@ typedef struct Plan {
  * as the configuration, or -ENOMEM. */
 int plan_make(const Config *config, const Vm *vm, Plan *ret);
 
+/* Adds the complaints to the command of a refusal; of many, the first ones and how many there are. Returns 0
+ * or -ENOMEM. */
+int plan_add_problems(char ***command, char *const *problems);
+
 /* Frees what the plan has of its own. */
 void plan_done(Plan *plan);
 #define _cleanup_plan_ _cleanup_(plan_done)

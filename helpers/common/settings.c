@@ -204,6 +204,7 @@ static int enter_vm(Config *config, const char *name, const Location *where) {
                 if (r < 0)
                         return r;
         }
+        config->scope.vm->is_unread = false;
         config->scope.type = SCOPE_VM;
         return 0;
 }
@@ -402,31 +403,69 @@ int config_read(Config *config, FILE *stream, const char *name) {
         return config_file_read(stream, name, handle_event, config);
 }
 
+/* Who can write into a file that is refused could name any number. */
+#define UNREAD_MAX 256
+
+/* Takes the names of VMs alone, so that each of them is refused. */
+static int handle_refused(const ConfigEvent *event, void *userdata) {
+        bool is_head = event->type == CONFIG_SECTION || event->type == CONFIG_BAD_SECTION;
+        const char *name = is_head ? section_name(event->section, "VM") : NULL;
+        Config *config = userdata;
+        Vm *vm;
+        int r;
+
+        if (!name || vm_name_problem(name) || config_find_vm(config, name))
+                return 0;
+        if (config->n_unread == UNREAD_MAX) {
+                config->is_incomplete = true;
+                return 0;
+        }
+
+        r = add_vm(config, name, &(Location) { event->file, event->line }, &vm);
+        if (r < 0)
+                return r;
+        vm->is_unread = true;
+        config->n_unread++;
+        return 0;
+}
+
+/* Complains of a file, or directory, with VMs that are not known. */
+static int miss_file(Config *config, const char *path, const char *problem) {
+        config->is_incomplete = true;
+        return complain(config, &config->problems, &(Location) { path, 0 }, "%s", problem);
+}
+
+static int refuse_file(Config *config, const char *path, FILE *stream, const char *problem) {
+        int r;
+
+        r = complain(config, &config->problems, &(Location) { path, 0 }, "%s", problem);
+        return r < 0 ? r : config_file_read(stream, path, handle_refused, config);
+}
+
 static int read_file(Config *config, const char *path) {
         _cleanup_fclose_ FILE *stream = NULL;
-        _cleanup_free_ char *problem = NULL;
-        const Location where = { path, 0 };
-        _cleanup_free_ char *printable = text_printable(path);
+        _cleanup_free_ char *problem = NULL, *printable = text_printable(path);
         int r;
 
         if (!printable)
                 return -ENOMEM;
         /* SourcePath= names the file, and a line break in it would begin another setting. */
         if (!streq(printable, path))
-                return complain(config, &config->problems, &where,
-                                "refused, its name is no plain text: expected UTF-8 without control "
-                                "characters");
+                return miss_file(config, path,
+                                 "refused, its name is no plain text: expected UTF-8 without control characters");
 
         r = config_file_open(path, &stream, &problem);
         if (r == -EINVAL)
-                return complain(config, &config->problems, &where, "%s", problem);
+                return miss_file(config, path, problem);
+        if (r == -EPERM)
+                return refuse_file(config, path, stream, problem);
         if (r <= 0)
                 return r;
 
         r = config_read(config, stream, path);
-        if (r < 0 && r != -ENOMEM)
-                return complain(config, &config->problems, &where, "cannot be read: %s", strerror(-r));
-        return r;
+        if (r == 0 || r == -ENOMEM || refusal(&problem, "cannot be read: %s", strerror(-r)) == -ENOMEM)
+                return r;
+        return miss_file(config, path, problem);
 }
 
 const Value *config_value(const Config *config, const Vm *vm, Key key) {
@@ -520,7 +559,7 @@ static void use_devices(Config *config, const Vm *vm) {
 
 /* A function that nobody hands over is a slip of the pen, if it is known what they hand over. */
 static int check_devices(Config *config) {
-        bool known = config->n_vms > 0;
+        bool known = config->n_vms > 0 && config->n_unread == 0 && !config->is_incomplete;
         int r = 0;
 
         for (size_t i = 0; i < config->n_vms && config->n_devices > 0; i++) {
@@ -542,9 +581,14 @@ int config_finish(Config *config) {
         r = set_fallbacks(config);
         for (size_t i = 0; i < config->n_vms && r >= 0; i++) {
                 Vm *vm = config->vms[i];
-                const Location *own = &vm->settings.where[KEY_DEVICES],
-                               *shared = &config->defaults.where[KEY_DEVICES];
+                Location *own = &vm->settings.where[KEY_DEVICES];
+                const Location *shared = &config->defaults.where[KEY_DEVICES];
 
+                if (vm->is_unread) {
+                        /* Nor are the defaults what it would be handed. */
+                        *own = vm->where;
+                        continue;
+                }
                 if (own->file)
                         r = resolve_devices(config, &vm->settings, own);
                 else if (!resolved) {
@@ -569,8 +613,7 @@ int config_load(Config **ret) {
                 return r;
 
         STRV_FOREACH(path, unreadable) {
-                r = complain(config, &config->problems, &(Location){ *path, 0 },
-                             "cannot be listed, expected a directory");
+                r = miss_file(config, *path, "cannot be listed, expected a directory");
                 if (r < 0)
                         return r;
         }

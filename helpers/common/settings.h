@@ -50,6 +50,7 @@ typedef struct Settings {
 typedef struct Vm {
         char *name;
         Location where; /* its first section */
+        bool is_unread; /* only in files that are refused: no more than its name is known */
         Settings settings;
         char **problems; /* complaints about the VM that are about no single value */
 } Vm;
@@ -73,6 +74,8 @@ typedef struct Config {
         char **files;
         char **problems; /* complaints that leave no VM as it was meant */
         bool has_errors;
+        bool is_incomplete; /* there may be VMs that are not known: 'problems' has why */
+        size_t n_unread;    /* VMs */
         struct {
                 enum { SCOPE_NONE, SCOPE_IGNORED, SCOPE_GPU, SCOPE_HOST, SCOPE_VM, SCOPE_DEVICE } type;
                 Vm *vm;

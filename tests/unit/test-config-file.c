@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <sys/stat.h>
+
 #include "config-file.h"
 #include "tap.h"
 
@@ -83,10 +85,39 @@ static void test_long_lines(void) {
         reads(text, 190, expected);
 }
 
+/* Opens a file of this mode. */
+static FILE *opens(const char *text, mode_t mode, int expected, const char *problem) {
+        char path[] = "/tmp/test-config-file-XXXXXX";
+        int fd = mkstemp(path);
+        _cleanup_free_ char *said = NULL;
+        FILE *f = NULL;
+
+        ok(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t) strlen(text) && fchmod(fd, mode) == 0);
+        ok(config_file_open(path, &f, &said) == expected);
+        ok(problem ? said && startswith(said, problem) : !said);
+        /* What is appended later to a file that others can write is not read. */
+        ok(write(fd, text, strlen(text)) == (ssize_t) strlen(text));
+        ok(close(fd) == 0 && unlink(path) == 0);
+        return f;
+}
+
+static void test_modes(void) {
+        static const struct { const char *text; size_t n; } refused[] = { { "[VM a]\n", 7 }, { "", 0 } };
+        char bytes[32];
+
+        for (size_t i = 0; i < ELEMENTSOF(refused); i++) {
+                _cleanup_fclose_ FILE *f = opens(refused[i].text, 0666, -EPERM, "refused, it has mode 0666");
+
+                ok(f && fread(bytes, 1, sizeof(bytes), f) == refused[i].n &&
+                   memcmp(bytes, refused[i].text, refused[i].n) == 0);
+        }
+}
+
 int main(void) {
         test_sections();
         test_assignments();
         test_bad_lines();
         test_long_lines();
+        test_modes();
         return tap_done();
 }

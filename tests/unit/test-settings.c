@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <ftw.h>
+#include <sys/stat.h>
+
 #include "device-setting.h"
 #include "log.h"
 #include "plan.h"
@@ -26,6 +29,36 @@ static Config *parse(const char *text) {
         ok(config_new(&config) == 0);
         ok(f && config_read(config, f, "f") == 0);
         ok(config_finish(config) == 0);
+        return config;
+}
+
+static int remove_one(const char *path, _unused_ const struct stat *st, _unused_ int type,
+                      _unused_ struct FTW *ftw) {
+        return remove(path);
+}
+
+/* Reads the main file and one drop-in from a machine that has them with these modes; a directory for mode 0. */
+static Config *load(const char *text, mode_t mode, const char *drop_in, mode_t drop_in_mode) {
+        char root[] = "/tmp/test-settings-XXXXXX";
+        const struct { const char *name, *text; mode_t mode; } files[] = {
+                { "etc/vfio-gpu.conf", text, mode },
+                { "etc/vfio-gpu.conf.d/a.conf", drop_in, drop_in_mode },
+        };
+        Config *config = NULL;
+
+        if (!ok(mkdtemp(root) && chdir(root) == 0 && mkdir("etc", 0755) == 0 && mkdir("etc/vfio-gpu.conf.d", 0755) == 0))
+                return NULL;
+        for (size_t i = 0; i < ELEMENTSOF(files); i++) {
+                FILE *f = files[i].mode == 0 ? NULL : fopen(files[i].name, "we");
+
+                ok(f ? fputs(files[i].text, f) >= 0 && fchmod(fileno(f), files[i].mode) == 0 && fclose(f) == 0 :
+                       mkdir(files[i].name, 0755) == 0);
+        }
+
+        root_set(root);
+        ok(config_load(&config) == 0);
+        root_set("/nonexistent");
+        ok(chdir("/") == 0 && nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0);
         return config;
 }
 
@@ -253,6 +286,47 @@ static void test_scopes(void) {
         ok(bad_names->has_errors && bad_names->n_vms == 1 && n_problems(bad_names, "c") == 0);
 }
 
+/* Their VMs are known by their names, and what else they say counts for nothing. */
+static void test_refused_files(void) {
+        static const char bad[] = "[GPU]\nDevices=x\n[VM a]\nDevices=x\n[VM b\nx\n[VM a/b]\n[VM a]\n",
+                          good[] = "[VM g]\nDevices=01:00.0\n";
+        _cleanup_config_free_ Config
+                *first = load(bad, 0666, good, 0644),
+                *drop_in = load(good, 0644, bad, 0664),
+                *both = load("[VM a]\n", 0646, "[VM a]\nDevices=01:00.0\nDevices=01:00.0\n", 0600);
+
+        ok(first->n_vms == 3 && drop_in->n_vms == 3 && !first->is_incomplete && !drop_in->is_incomplete);
+        STRV_FOREACH(vm, STRV_MAKE("a", "b", "g"))
+                ok(n_problems(first, *vm) == 1 && n_problems(drop_in, *vm) == 1);
+        list_is(first, "g", KEY_DEVICES, "0000:01:00.0");
+        list_is(first, "a", KEY_DEVICES, "");
+        ok(both->n_vms == 1 && n_problems(both, "a") == 2);
+}
+
+/* How many names there may be of which anybody could have written any number. */
+static void test_refused_names(void) {
+        _cleanup_config_free_ Config *config = NULL;
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+
+        for (int i = 0; f && i < 300; i++)
+                (void) fprintf(f, "[VM %d]\n", i);
+        if (!ok(f && fclose(f) == 0))
+                return;
+        config = load(text, 0666, "[VM 299]\nDevices=01:00.0\n", 0644);
+        ok(config->n_vms == 257 && config->is_incomplete);
+        ok(n_problems(config, "255") == 1 && !config_find_vm(config, "256") && n_problems(config, "299") == 1);
+}
+
+static void test_unreadable_files(void) {
+        _cleanup_config_free_ Config *config = load(NULL, 0, "[VM a]\nDevices=01:00.0\n", 0644);
+
+        ok(config->is_incomplete && config->n_vms == 1 && n_problems(config, "a") == 1);
+        is(*config->problems,
+           "/etc/vfio-gpu.conf: refused, it is a directory: expected a regular file, or a link to /dev/null");
+}
+
 static void test_plan(void) {
         _cleanup_config_free_ Config *config = parse(
                 "[VM My VM]\nDevices=01:00.0\nStopUserUnits=plasma*\nUnloadModules=a b\nReturn=rescan\n"
@@ -298,6 +372,9 @@ int main(void) {
         test_complaints();
         test_warnings();
         test_scopes();
+        test_refused_files();
+        test_refused_names();
+        test_unreadable_files();
         test_plan();
         free(logged);
         return tap_done();
