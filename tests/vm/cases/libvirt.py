@@ -4,7 +4,7 @@
 import re
 
 import domain
-from host import demand, DEVICES, greeter_pid, Host, ONE_VM, states, story
+from host import demand, DEVICES, drop_in, entry, greeter_pid, Host, ONE_VM, prop, states, step, story, VM
 
 HOOKS = '/etc/libvirt/hooks'
 HOOK = f'{HOOKS}/qemu.d/vfio-gpu'
@@ -50,6 +50,39 @@ def case_refusal(pc):
     demand(output, '0000:01:00.0 shares IOMMU group')
     assert domain.state(pc) == 'shut off'
     assert states(pc, 'lightdm.service') == ['active']
+
+
+def case_writable_configuration(pc):
+    """Guests of a configuration that others can write do not start, libvirt says why, and the desktop keeps its GPU."""
+    domain.define(pc, managed='yes')
+    host = Host(pc)
+    pid = greeter_pid(pc)
+    status, output = pc.run('chmod 0666 /etc/vfio-gpu.conf; systemctl daemon-reload; virsh -q start Windows10', 120)
+    assert status == 1, output
+    demand(output, '/etc/vfio-gpu.conf: refused, it has mode 0666')
+    assert greeter_pid(pc) == pid and domain.state(pc) == 'shut off'
+    host.is_as_before(failed=pc.host_state()['failed'])
+
+
+def case_unreadable_configuration(pc):
+    """The start of any VM by hand says which file of the configuration cannot be read."""
+    pc.sh('rm -f /etc/vfio-gpu.conf; mkdir /etc/vfio-gpu.conf; systemctl daemon-reload')
+    assert pc.run(f"systemctl start '{entry('Windows 10')}'")[0] == 1
+    demand(pc.journal('--unit', r'vfio-gpu@Windows\x2010.service'), '/etc/vfio-gpu.conf: refused, it is a directory')
+    assert states(pc, 'lightdm.service') == ['active']
+
+
+def case_daemon_killed(pc):
+    """A swap for a daemon that was killed meanwhile, and knows nothing of the guest any more, is undone."""
+    held = drop_in(step('desktop'), "ExecStartPost=/bin/sh -c 'touch /run/held; until [ -e /run/go-on ]; do sleep 0.1; done'")
+    domain.define(pc)
+    host = Host(pc, units=[held])
+    pc.sh('virsh -q start Windows10 </dev/null >/dev/null 2>&1 &')
+    pc.wait_until('[ -e /run/held ]', 60)
+    pc.sh(f"kill -KILL {prop(pc, 'libvirtd.service', 'MainPID')} && touch /run/go-on")
+    host.is_as_before()
+    demand(pc.journal('--identifier=vfio-gpu'), "libvirt's daemon ended before VM Windows10 had started")
+    assert states(pc, entry(VM)) == ['inactive'] and domain.state(pc) == 'shut off'
 
 
 def case_other_operations(pc):
