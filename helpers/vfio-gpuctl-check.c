@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <limits.h>
+#include <fts.h>
 
 #include "check.h"
 #include "device-setting.h"
@@ -29,40 +29,22 @@ static bool is_same_file(const char *a, const char *b) {
                 streq(left, right);
 }
 
-/* Lists the files that emit_plan() makes. */
-static int list_files(const Plan *plan, char ***ret) {
-        _cleanup_strv_free_ char **files = NULL;
-        int r;
+/* Returns whether the generator's directory has each of the files as it is in 'scratch', which is removed. */
+static bool compare_and_clear(char *scratch) {
+        FTS *files = fts_open((char *[]) { scratch, NULL }, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+        bool same = files != NULL;
+        const FTSENT *file;
 
-        r = strv_extendf(&files, "vfio-gpu@%s.service.d/50-vfio-gpu.conf", plan->escaped);
-        if (r >= 0)
-                r = strv_extendf(&files, "vfio-gpu@%s.target", plan->escaped);
-        for (size_t i = 0; r >= 0 && i < plan->n_steps; i++)
-                r = strv_extend(&files, plan->steps[i].unit);
-        if (r < 0)
-                return r;
+        while (files && (file = fts_read(files)))
+                if (file->fts_info == FTS_F) {
+                        _cleanup_free_ char *generated = root_path(GENERATED "%s", file->fts_path + strlen(scratch));
 
-        *ret = TAKE_PTR(files);
-        return 0;
-}
-
-/* Returns whether the generator's directory has each of the files as it is in 'scratch', which is cleared. */
-static bool compare_and_clear(const char *scratch, char *const *files) {
-        bool same = true;
-
-        for (; *files; files++) {
-                char fresh[PATH_MAX], *slash = strchr(*files, '/');
-                _cleanup_free_ char *generated = root_path(GENERATED "/%s", *files);
-
-                (void) snprintf(fresh, sizeof(fresh), "%s/%s", scratch, *files);
-                same = same && generated && is_same_file(fresh, generated);
-                (void) unlink(fresh);
-                if (slash) {
-                        *strrchr(fresh, '/') = 0;
-                        (void) rmdir(fresh);
-                }
-        }
-        (void) rmdir(scratch);
+                        same = same && generated && is_same_file(file->fts_path, generated);
+                        (void) unlink(file->fts_path);
+                } else if (file->fts_info == FTS_DP)
+                        (void) rmdir(file->fts_path);
+        if (files)
+                (void) fts_close(files);
         return same;
 }
 
@@ -70,17 +52,14 @@ static bool compare_and_clear(const char *scratch, char *const *files) {
  * that is the same, 0 if not, or a negative errno after it logged why. */
 static int units_are_current(const Plan *plan) {
         char scratch[] = "/tmp/vfio-gpuctl-XXXXXX";
-        _cleanup_strv_free_ char **files = NULL;
         bool same;
         int r;
 
-        if (list_files(plan, &files) < 0)
-                return log_oom();
         if (!mkdtemp(scratch))
                 return log_error_errno(errno, "cannot make a directory in /tmp: %m");
 
         r = emit_plan(scratch, plan);
-        same = compare_and_clear(scratch, files);
+        same = compare_and_clear(scratch);
         return r < 0 ? r : same;
 }
 
