@@ -60,6 +60,7 @@ static void settings_done(Settings *settings) {
                 if (key_table[key].is_list)
                         strv_free(settings->values[key].list);
                 strv_free(settings->problems[key]);
+                free(settings->words[key]);
         }
 }
 
@@ -328,9 +329,26 @@ static int unknown_key(Config *config, const ConfigEvent *event, const Location 
                         event->section);
 }
 
+/* Notes where the words are from that were added to those that the list had. */
+static int note_words(Settings *settings, int key, size_t had, const Location *where) {
+        size_t n = strv_length(settings->values[key].list);
+        Location *grown;
+
+        if (n <= had)
+                return 0;
+        grown = reallocarray(settings->words[key], n, sizeof(Location));
+        if (!grown)
+                return -ENOMEM;
+        settings->words[key] = grown;
+        for (; had < n; had++)
+                grown[had] = *where;
+        return 0;
+}
+
 static int set_value(Config *config, Settings *settings, int key, const char *text, const Location *where) {
         _cleanup_free_ char *problem = NULL;
         Value *value = &settings->values[key];
+        size_t had = key_table[key].is_list ? strv_length(value->list) : 0;
         int r;
 
         settings->where[key] = *where;
@@ -349,7 +367,7 @@ static int set_value(Config *config, Settings *settings, int key, const char *te
         if (r == -EINVAL)
                 return complain(config, &settings->problems[key], where, "%s=: %s", key_table[key].name,
                                 problem);
-        return r;
+        return r < 0 || !key_table[key].is_list ? r : note_words(settings, key, had, where);
 }
 
 static bool belongs(const Config *config, int key, const char *section) {
@@ -480,6 +498,26 @@ static char **value_problems(const Config *config, const Vm *vm, Key key) {
         return config->defaults.problems[key];
 }
 
+/* Returns where the word is from with which gpu_functions() begins to refuse the list, 'where' for none. */
+static const Location *find_bad_device(const Settings *settings, const Location *where) {
+        char **list = settings->values[KEY_DEVICES].list;
+        const Location *words = settings->words[KEY_DEVICES];
+
+        for (size_t n = 1; words && list && n < strv_length(list); n++) {
+                _cleanup_strv_free_ char **functions = NULL;
+                _cleanup_free_ char *problem = NULL;
+                char *rest = list[n];
+                bool refused;
+
+                list[n] = NULL;
+                refused = gpu_functions(list, &functions, &problem) < 0;
+                list[n] = rest;
+                if (refused)
+                        return &words[n - 1];
+        }
+        return where;
+}
+
 /* Puts the functions in place of what Devices= says. */
 static int resolve_devices(Config *config, Settings *settings, const Location *where) {
         _cleanup_free_ char *problem = NULL;
@@ -491,7 +529,8 @@ static int resolve_devices(Config *config, Settings *settings, const Location *w
 
         r = gpu_functions(*list, &functions, &problem);
         if (r == -EINVAL)
-                return complain(config, &settings->problems[KEY_DEVICES], where, "Devices=: %s", problem);
+                return complain(config, &settings->problems[KEY_DEVICES], find_bad_device(settings, where),
+                                "Devices=: %s", problem);
         if (r < 0)
                 return r;
 
@@ -504,6 +543,24 @@ static int resolve_devices(Config *config, Settings *settings, const Location *w
  * for all of that has to come to say for whom. */
 #define WAITS 3
 
+/* Returns where the value, or that word of a list, was assigned, NULL for nowhere. */
+static const Location *find_assignment(const Settings *settings, Key key, const char *word) {
+        char *const *list = word ? settings->values[key].list : NULL;
+
+        for (size_t i = 0; settings->words[key] && list && list[i]; i++)
+                if (streq(list[i], word))
+                        return &settings->words[key][i];
+        return settings->where[key].file ? &settings->where[key] : NULL;
+}
+
+/* Of two values that do not go together, what the VM has of its own is more likely at fault than a default. */
+static const Location *find_fault(const Config *config, const Vm *vm, Key key, Key other, const char *word) {
+        return find_assignment(&vm->settings, key, word) ?:
+               find_assignment(&vm->settings, other, word) ?:
+               find_assignment(&config->defaults, key, word) ?:
+               find_assignment(&config->defaults, other, word) ?: &vm->where;
+}
+
 static int check_vm(Config *config, Vm *vm) {
         unsigned wait = config_value(config, vm, KEY_HOLDERS_TIMEOUT)->seconds;
         unsigned limit = config_value(config, vm, KEY_TIMEOUT)->seconds;
@@ -512,7 +569,8 @@ static int check_vm(Config *config, Vm *vm) {
 
         if (WAITS * wait >= limit && !value_problems(config, vm, KEY_HOLDERS_TIMEOUT) &&
             !value_problems(config, vm, KEY_TIMEOUT)) {
-                r = complain(config, &vm->problems, &vm->where,
+                r = complain(config, &vm->problems,
+                             find_fault(config, vm, KEY_HOLDERS_TIMEOUT, KEY_TIMEOUT, NULL),
                              "VM \"%s\": HoldersTimeoutSec= is %us, which a step may wait three times, but "
                              "TimeoutSec= ends it after %us: expected a TimeoutSec= of more than %us",
                              vm->name, wait, limit, WAITS * wait);
@@ -522,7 +580,8 @@ static int check_vm(Config *config, Vm *vm) {
 
         STRV_FOREACH(unit, config_value(config, vm, KEY_START_UNITS)->list)
                 if (strv_contains(stop, *unit)) {
-                        r = complain(config, &vm->problems, &vm->where,
+                        r = complain(config, &vm->problems,
+                                     find_fault(config, vm, KEY_START_UNITS, KEY_STOP_UNITS, *unit),
                                      "VM \"%s\": %s is in StopUnits= and in StartUnits=: expected one of "
                                      "them",
                                      vm->name, *unit);

@@ -44,6 +44,7 @@ typedef struct Location {
 typedef struct Settings {
         Value values[KEY_MAX];
         Location where[KEY_MAX];  /* the last assignment; nowhere for a value that is not set */
+        Location *words[KEY_MAX]; /* where each word of a list is from that only grows; NULL if no file says it */
         char **problems[KEY_MAX]; /* complaints about the value */
 } Settings;
 

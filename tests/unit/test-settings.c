@@ -46,7 +46,8 @@ static Config *load(const char *text, mode_t mode, const char *drop_in, mode_t d
         };
         Config *config = NULL;
 
-        if (!ok(mkdtemp(root) && chdir(root) == 0 && mkdir("etc", 0755) == 0 && mkdir("etc/vfio-gpu.conf.d", 0755) == 0))
+        if (!ok(mkdtemp(root) && chdir(root) == 0 && mkdir("etc", 0755) == 0 &&
+                mkdir("etc/vfio-gpu.conf.d", 0755) == 0))
                 return NULL;
         for (size_t i = 0; i < ELEMENTSOF(files); i++) {
                 FILE *f = files[i].mode == 0 ? NULL : fopen(files[i].name, "we");
@@ -229,13 +230,43 @@ static void test_complaints(void) {
         complains("TimeoutSec=0", "f:5: TimeoutSec=: \"0\" is too short: expected at least 1 second.");
         complains("TimeoutSec=2d", "f:5: TimeoutSec=: \"2d\" is too long: expected at most one day.");
         complains("HoldersTimeoutSec=30",
-                  "f:3: VM \"bad\": HoldersTimeoutSec= is 30s, which a step may wait three times, but "
+                  "f:5: VM \"bad\": HoldersTimeoutSec= is 30s, which a step may wait three times, but "
                   "TimeoutSec= ends it after 90s: expected a TimeoutSec= of more than 90s.");
         complains("StartUnits=display-manager.service",
-                  "f:3: VM \"bad\": display-manager.service is in StopUnits= and in StartUnits=: expected "
+                  "f:5: VM \"bad\": display-manager.service is in StopUnits= and in StartUnits=: expected "
                   "one of them.");
         complains("nonsense", "f:5: \"nonsense\" is no assignment: expected Key=Value.");
         complains("Return=\x1b[31m", "f:5: Return=: \"\\x1b[31m\" is not known: expected rebind or rescan.");
+}
+
+/* The line that is at fault is named, of several that add to a value as well. */
+static void test_lines(void) {
+        static const struct { const char *text, *where; } cases[] = {
+                { "[VM a]\nDevices=01:00.0\nDevices=01:00.1 01:00.0\nDevices=01:00.2\n",
+                  "f:3: Devices=: 0000:01:00.0" },
+                { "[VM a]\nDevices=x\nDevices=\nDevices=01:00.0\nDevices=01:00.0\n\n", "f:2: Devices=: \"x\" is no" },
+                { "[VM a]\nDevices=01:00.1\nDevices=\nDevices=01:00.0\nDevices=01:00.0\nDevices=01:00.1\n",
+                  "f:5: Devices=: 0000:01:00.0" },
+                { "[GPU]\nDevices=01:00.0\nDevices=01:00.0\nDevices=01:00.1\n[VM a]\n",
+                  "f:3: Devices=: 0000:01:00.0" },
+                { "[GPU]\nDevices=01:00.0\nDevices=\n[VM a]\n", "f:3: Devices=: no function" },
+                { "[VM a]\n", "f:1: Devices=: auto finds" },
+                { "[VM a]\nDevices=01:00.0\nStartUnits=a.service\nStartUnits=b.service\nStopUnits=a.service\n",
+                  "f:3: VM \"a\": a.service" },
+                { "[VM a]\nDevices=01:00.0\nStopUnits=b.service\nStopUnits=a.service\n[Host]\nStartUnits=b.service\n",
+                  "f:3: VM \"a\": b.service" },
+                { "[Host]\nStartUnits=display-manager.service\n[VM a]\nDevices=01:00.0\n", "f:2: VM \"a\": display" },
+                { "[VM a]\nDevices=01:00.0\nTimeoutSec=45\n", "f:3: VM \"a\": HoldersTimeoutSec=" },
+                { "[VM a]\nDevices=01:00.0\nTimeoutSec=45\n[Host]\nHoldersTimeoutSec=16\n", "f:3: VM \"a\": Hold" },
+                { "[Host]\nHoldersTimeoutSec=31\n[VM a]\nDevices=01:00.0\n", "f:2: VM \"a\": Hold" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_config_free_ Config *config = parse(cases[i].text);
+
+                if (!ok(config->has_errors && logged && startswith(logged, cases[i].where)))
+                        (void) printf("# %s\n", logged);
+        }
 }
 
 static void warns(const char *text, const char *expected) {
@@ -370,6 +401,7 @@ int main(void) {
         test_device_complaints();
         test_words();
         test_complaints();
+        test_lines();
         test_warnings();
         test_scopes();
         test_refused_files();
