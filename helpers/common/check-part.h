@@ -34,7 +34,8 @@ int check_disks_of(CheckContext *c, const char *address);
 int check_networks(CheckContext *c);
 int check_networks_of(CheckContext *c, const char *address);
 
-/* The units to stop and to start, and who asks to leave the desktop alone. */
+/* The units of the swap itself, those to stop and to start, and who asks to leave the desktop alone. */
+int check_own_units(CheckContext *c);
 int check_units(CheckContext *c);
 int check_inhibitors(CheckContext *c);
 

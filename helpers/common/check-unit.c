@@ -1,11 +1,88 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
 #include "check-part.h"
+#include "plan.h"
+#include "root.h"
 #include "strv.h"
+#include "swap.h"
 #include "text.h"
 
 /* Without a display manager there is no such alias, and nothing to stop. */
 #define ALIAS "display-manager.service"
+
+#define GENERATED "/run/systemd/generator"
+
+/* The directories that come before the generator's. */
+static const struct {
+        const char *path, *option;
+} unit_directories[] = {
+        { "/etc/systemd/system", "" },
+        { "/run/systemd/system", "--runtime " },
+};
+
+/* The service manager takes an empty file for a mask as well. */
+static bool is_mask(const struct stat *st) {
+        return (S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3)) || (S_ISREG(st->st_mode) && st->st_size == 0);
+}
+
+/* Returns 1 if one of the directories has the file, which then decides, 0 if none has, or a negative errno. */
+static int check_mask(CheckContext *c, const char *unit, const char *file) {
+        for (size_t i = 0; i < ELEMENTSOF(unit_directories); i++) {
+                _cleanup_free_ char *path = root_path("%s/%s", unit_directories[i].path, file);
+                struct stat st;
+                int r;
+
+                if (!path)
+                        return -ENOMEM;
+                if (stat(path, &st) < 0)
+                        continue;
+                r = !is_mask(&st) ? 0 :
+                        findings_add(c->findings, FINDING_UNIT_MASKED, unit,
+                                     "%s is masked by %s/%s, and no swap is made and undone without it: run "
+                                     "'systemctl unmask %s\"%s\"'", unit, unit_directories[i].path, file,
+                                     unit_directories[i].option, file);
+                return r < 0 ? r : 1;
+        }
+        return 0;
+}
+
+/* Those without a file of their own are made of a template, which can be masked as well. */
+static int check_static(CheckContext *c, const char *name) {
+        _cleanup_free_ char *unit = NULL, *template = NULL;
+        int r;
+
+        if (asprintf(&unit, "%s@%s.service", name, c->check->vm) < 0 || asprintf(&template, "%s@.service", name) < 0)
+                return -ENOMEM;
+        r = check_mask(c, unit, unit);
+        return r != 0 ? r : check_mask(c, unit, template);
+}
+
+/* Looked for in files: the manager, if it were asked, would load the steps before their copies are made. */
+int check_own_units(CheckContext *c) {
+        _cleanup_free_ char *path = root_path(GENERATED);
+        _cleanup_strv_free_ char **names = NULL;
+        int r;
+
+        if (!path)
+                return -ENOMEM;
+        r = check_static(c, "vfio-gpu");
+        if (r >= 0)
+                r = check_static(c, SWAP_RECOVER);
+        if (r >= 0)
+                r = check_mask(c, PLAN_SLICE, PLAN_SLICE);
+        if (r < 0)
+                return r;
+
+        (void) list_directory(path, &names);
+        STRV_FOREACH(name, names)
+                /* Tunings the swap goes on without. */
+                if (r >= 0 && swap_has_unit(*name, c->check->vm) && !swap_is_tuning(*name))
+                        r = check_mask(c, *name, *name);
+        return r < 0 ? r : 0;
+}
 
 /* Adds the names of one type of unit, without what they all end with. */
 static int add_stems(char *const *units, const char *type, char ***stems) {

@@ -13,6 +13,7 @@ static int (*const parts[])(CheckContext *c) = {
         check_modules,
         check_disks,
         check_networks,
+        check_own_units,
         check_units,
         check_inhibitors,
         check_cpus,

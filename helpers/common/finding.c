@@ -23,6 +23,7 @@ const FindingInfo finding_table[FINDING_MAX] = {
         [FINDING_MODULE_KEPT] = { "module-kept", SEVERITY_ERROR, OBJECT_FUNCTION },
         [FINDING_DISK_IN_USE] = { "disk-in-use", SEVERITY_ERROR, OBJECT_FUNCTION },
         [FINDING_UNIT_UNKNOWN] = { "unit-unknown", SEVERITY_ERROR, OBJECT_UNIT },
+        [FINDING_UNIT_MASKED] = { "unit-masked", SEVERITY_ERROR, OBJECT_UNIT },
         [FINDING_UNIT_CANNOT_START] = { "unit-cannot-start", SEVERITY_ERROR, OBJECT_UNIT },
         [FINDING_INHIBITED] = { "inhibited", SEVERITY_ERROR, OBJECT_OTHER },
         [FINDING_CPUS_OUTSIDE] = { "cpus-outside", SEVERITY_ERROR, OBJECT_OTHER },

@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include "log.h"
-#include "messages.h"
 #include "pin.h"
 #include "pinned.h"
 #include "plan.h"
@@ -24,24 +23,6 @@ static int add_copy(char ***copies, const char *from, const char *to) {
         int r = strv_extend(copies, from);
 
         return r < 0 ? r : strv_extend(copies, to);
-}
-
-/* A step that is masked would be found out only when the desktop is down. */
-static int check_masked(const char *name) {
-        _cleanup_free_ char *path = NULL;
-        char to[sizeof("/dev/null")];
-        ssize_t n;
-
-        /* What the swap goes on without may be. */
-        if (swap_is_tuning(name))
-                return 0;
-        if (asprintf(&path, "/etc/systemd/system/%s", name) < 0)
-                return log_oom();
-        n = readlink(path, to, sizeof(to));
-        if (n != strlen("/dev/null") || memcmp(to, "/dev/null", (size_t) n) != 0)
-                return 0;
-        return log_full(LOG_ERR, ERFKILL, &(LogSubject) { .id = MESSAGE_REFUSED, .unit = name },
-                        "%s is masked; run 'systemctl unmask \"%s\"'; nothing was changed", name, name);
 }
 
 static int find_generated(const char *vm, char ***copies) {
@@ -135,11 +116,6 @@ int pin_units(Manager *m, const char *vm, int state) {
                 r = note_copies(state, copies);
         if (r < 0)
                 return log_error_errno(r, "cannot find the units of this swap: %m");
-
-        for (size_t i = 0; copies && copies[i] && r >= 0; i += 2)
-                r = check_masked(strrchr(copies[i + 1], '/') + 1);
-        if (r < 0)
-                return r;
 
         r = programs_keep(vm);
         own_programs = r >= 0;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Other units of the host."""
 
-from host import Host, ONE_VM, SLEEPS, states, step
+from host import demand, entry, Host, ONE_VM, SLEEPS, states, step, VM
 
 
 def case_stop_and_start_units(pc):
@@ -60,3 +60,15 @@ def case_mount_in_use(pc):
     host.handed_over(picture=False)
     host.stop()
     assert states(pc, 'lightdm.service', 'mnt.mount') == ['active', 'active']
+
+
+def case_masked(pc):
+    """A check finds what is masked of the swap itself, and what it says to run ends that."""
+    pc.config(ONE_VM)
+    for option, unit in ('', entry(VM)), ('--runtime', step('bind')), ('', step('desktop')):
+        pc.sh(f'systemctl mask {option} {unit}')
+        status, output = pc.run(f'vfio-gpuctl check {VM}')
+        assert status == 1, output
+        demand(output, f'{unit} is masked')
+        pc.sh(output.partition("run '")[2].partition("'")[0])
+        assert pc.run(f'vfio-gpuctl check {VM}')[0] == 0
