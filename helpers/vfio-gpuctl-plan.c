@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <limits.h>
+
 #include "log.h"
 #include "strv.h"
 #include "vfio-gpuctl-plan.h"
@@ -16,28 +18,51 @@ static int print_words(const char *label, char *const *words) {
         return 0;
 }
 
-static const char *describe_order(const Plan *plan, size_t i) {
-        const Step *step = &plan->steps[i];
-
+static const char *describe_order(const Step *step, const Step *before) {
+        if (!before)
+                return "first";
         if (step->early)
                 return "before all that,";
-        if (i == 0)
-                return "first";
-        if (step->aside)
-                return step->rank == 0 ? "beside that," : "after that,";
-        return plan->steps[i - 1].rank == step->rank ? "beside that," : "then";
+        if (step->rank == before->rank)
+                return "beside that,";
+        return step->aside ? "after that," : "then";
 }
 
-static int print_step(const Plan *plan, size_t i) {
-        const Step *step = &plan->steps[i];
+static int print_step(const Plan *plan, const Step *step, const Step *before) {
         int r;
 
-        (void) printf("  %s %s: %s, within %us\n", describe_order(plan, i), step->name, step->title, plan->timeout);
+        (void) printf("  %s %s: %s, within %us\n", describe_order(step, before), step->name, step->title,
+                      plan->timeout);
         r = print_words("      stops  ", step->conflicts);
         if (r >= 0)
                 r = print_words("      start  ", step->start);
         if (r >= 0)
                 r = print_words("      undo   ", step->stop);
+        return r;
+}
+
+static unsigned place_of(const Step *step) {
+        return step->early ? UINT_MAX : 2 * step->rank + step->aside;
+}
+
+/* In the order in which they are begun, but for what is before all others, which is told last. */
+static int compare_places(const void *a, const void *b) {
+        const Step *left = *(const Step *const *) a, *right = *(const Step *const *) b;
+
+        if (place_of(left) != place_of(right))
+                return place_of(left) < place_of(right) ? -1 : 1;
+        return left < right ? -1 : left > right;
+}
+
+static int print_steps(const Plan *plan) {
+        const Step *steps[PLAN_STEPS_MAX];
+        int r = 0;
+
+        for (size_t i = 0; i < plan->n_steps; i++)
+                steps[i] = &plan->steps[i];
+        qsort(steps, plan->n_steps, sizeof(steps[0]), compare_places);
+        for (size_t i = 0; i < plan->n_steps && r >= 0; i++)
+                r = print_step(plan, steps[i], i > 0 ? steps[i - 1] : NULL);
         return r;
 }
 
@@ -56,8 +81,8 @@ static int print_plan(const Plan *plan, const Vm *vm) {
         (void) printf("  systemctl start \"vfio-gpu@%s\" checks, records, and starts the steps:\n", plan->vm);
         if (r >= 0)
                 r = print_words("      start  ", plan->entry);
-        for (size_t i = 0; i < plan->n_steps && r >= 0; i++)
-                r = print_step(plan, i);
+        if (r >= 0)
+                r = print_steps(plan);
         if (r >= 0)
                 (void) printf(
                         "  systemctl stop \"vfio-gpu@%s\", or a step that fails, undoes them in reverse\n",
