@@ -364,10 +364,12 @@ static int set_value(Config *config, Settings *settings, int key, const char *te
         }
 
         r = key_table[key].parse(&key_table[key], text, value, &problem);
+        if (key_table[key].is_list && note_words(settings, key, had, where) < 0)
+                return -ENOMEM;
         if (r == -EINVAL)
                 return complain(config, &settings->problems[key], where, "%s=: %s", key_table[key].name,
                                 problem);
-        return r < 0 || !key_table[key].is_list ? r : note_words(settings, key, had, where);
+        return r;
 }
 
 static bool belongs(const Config *config, int key, const char *section) {

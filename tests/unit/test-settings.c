@@ -255,6 +255,8 @@ static void test_lines(void) {
                   "f:3: VM \"a\": a.service" },
                 { "[VM a]\nDevices=01:00.0\nStopUnits=b.service\nStopUnits=a.service\n[Host]\nStartUnits=b.service\n",
                   "f:3: VM \"a\": b.service" },
+                { "[VM a]\nDevices=01:00.0\nStartUnits=a.service x\nStartUnits=b.service\nStopUnits=a.service\n",
+                  "f:3: VM \"a\": a.service" },
                 { "[Host]\nStartUnits=display-manager.service\n[VM a]\nDevices=01:00.0\n", "f:2: VM \"a\": display" },
                 { "[VM a]\nDevices=01:00.0\nTimeoutSec=45\n", "f:3: VM \"a\": HoldersTimeoutSec=" },
                 { "[VM a]\nDevices=01:00.0\nTimeoutSec=45\n[Host]\nHoldersTimeoutSec=16\n", "f:3: VM \"a\": Hold" },
