@@ -27,11 +27,13 @@ def main():
 
     pictures = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp(prefix='vfio-gpu-demo-'))
     pictures.mkdir(parents=True, exist_ok=True)
+    # They are for whoever runs this by sudo.
+    pictures.chmod(0o755)
 
     say('building vfio-gpu')
     staging = payload.build(say)
     say('booting the emulated PC to its greeter')
-    pc = PC.open(name='demo', report=say)
+    pc = PC.open('dual', name='demo', report=say)
     try:
         pc.install(staging)
         show(pc, pictures, say)

@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The table of faults: every program of a swap, on the way there and back, and everything that can go wrong in it.
+"""The first part of the table: every program of a swap, on the way there and back, and everything that can go wrong in it.
 
-A fault happens once. However it ends, the host has to be as it was before: by itself, or after `vfio-gpuctl recover`, or it
-is lost; and where a command failed, the journal says why. tests/soak runs all of them, cases/faults.py a sample."""
-
-import hashlib
-import itertools
+A fault happens once. However it ends, the host has to be as it was before, and where something failed, the journal says why."""
 
 from host import AUDIO, entry, GPU, Host, MORE, ONE_VM, SECOND, SLEEPS, states, step, VM
+from verdict import demand_reason, forget_renewed, judge, settle
 
 ERRORS = 'EBUSY', 'ENODEV', 'EINVAL', 'EPERM'
 
 # Whatever changes something outside of the program: files, records, calls over D-Bus.
-EFFECTS = 'write,sendmsg,mkdirat,mkdir,renameat,unlinkat,unlink,finit_module,delete_module'
+EFFECTS = 'write,sendmsg,sendfile,mkdirat,mkdir,renameat,unlinkat,unlink,mount,umount2,finit_module,delete_module'
 # Those of them that need room in /run.
-FILES = 'write,mkdirat,mkdir,renameat'
+FILES = 'write,sendfile,mkdirat,mkdir,renameat'
 
 # A job that ends takes others with it.
 CANCEL = """jobs=$(systemctl list-jobs --no-legend | awk '/vfio-gpu/ {print $1}'); [ -n "$jobs" ] && { systemctl cancel $jobs || :; }"""
@@ -76,13 +73,10 @@ HELD = '''
 # More calls than any program makes.
 CALLS_MAX = 100
 
-BACK, RECOVERED, LOST = 'back', 'recover', 'lost'
-
-
 class Row:
     """One program in one direction, in a PC in which it has something to do."""
 
-    def __init__(self, program, direction, variant='', config=ONE_VM, units=(), profile='single', before='true',
+    def __init__(self, program, direction, variant='', config=ONE_VM, units=(), profile='base', before='true',
                  functions=(GPU, AUDIO), failing='write', errors=ERRORS, writes=True):
         """"before" is run first; "failing" are the calls that fail with the errors; one that "writes" needs room. A variant is of
         one that has all kinds of faults, and has those for which it makes a difference."""
@@ -110,8 +104,12 @@ class Fault:
         self.row, self.kind, self.options, self.numbers = row, kind, options, numbers
         self.meanwhile, self.limit, self.loader, self.afterwards, self.proof = meanwhile, limit, loader, afterwards, proof
 
-    def name(self, number):
-        return f"{self.row.name.replace(' ', '_')}_{self.kind}_{number}"
+    @property
+    def profile(self):
+        return self.row.profile
+
+    def name(self, suffix):
+        return f"{self.row.name.replace(' ', '_')}_{self.kind}_{suffix}"
 
     def count_loader(self, pc):
         """How many calls of each kind are the loader's, which registers for restartable sequences when it is done with them.
@@ -155,9 +153,7 @@ class Fault:
         """Has the service manager run the program, and believes it only what is true. Returns whether the fault struck."""
         status, _ = pc.run(f"systemctl {self.row.direction} '{entry(VM)}'", 150)
         settle(pc)
-        if status:
-            demand_reason(pc)
-        elif self.row.direction == 'start':
+        if not status and self.row.direction == 'start':
             host.handed_over(picture=False)
         return self.struck(pc)
 
@@ -178,55 +174,18 @@ class Fault:
         struck = self.interfere(pc) if self.meanwhile else self.command(pc, host)
         if not struck:
             return None
+        demand_reason(pc)
         if states(pc, entry(VM)) == ['active']:
             pc.run(f"systemctl stop '{entry(VM)}'", 120)
         if self.afterwards:
             pc.sh(self.afterwards)
         if self.afterwards or self.row.variant == 'rescan':
             forget_renewed(host)
-        return verdict(pc, host)
+        return judge(pc, host)
 
     def run(self, pc, number=1):
         """Strikes once."""
         return self.strike(pc, *self.prepare(pc), number)
-
-
-def demand_reason(pc):
-    """What failed is to be found in the journal without knowing of which unit."""
-    reasons = pc.sh(f'journalctl --sync; journalctl -q -b -o cat --priority=warning VFIO_GPU_VM={VM} + UNIT={entry(VM)}')
-    assert reasons, 'the journal has no reason for the failure'
-
-
-def forget_renewed(host):
-    """A function that was away may be in a group of another number, and has no reset of its bus if another was there when it was
-    found."""
-    for topic, name in ('pci', 'iommu_group '), ('settings', 'reset_method:'):
-        is_renewed = lambda line: line.startswith(tuple(f'{function}/{name}' for function in host.functions))  # noqa: E731
-        host.state[topic] = ([line for line in host.state[topic] if not is_renewed(line)] +
-                             [line for line in host.pc.host_state()[topic] if is_renewed(line)])
-
-
-def settle(pc):
-    """Until no job of the swap is left, and no unit that goes on without one because its job was cancelled."""
-    pc.wait_until("! { systemctl list-jobs --no-legend; systemctl list-units --no-legend --state=activating,deactivating; } | "
-                  'grep -q vfio-gpu', 150)
-
-
-def is_back(pc, host):
-    """Units of the swap may have failed, nothing else."""
-    try:
-        host.is_back([line for line in pc.host_state()['failed'] if line.startswith('vfio-gpu')])
-        return True
-    except AssertionError as error:
-        print('# ' + str(error).replace('\n', '\n# '), flush=True)
-        return False
-
-
-def verdict(pc, host):
-    if is_back(pc, host):
-        return BACK
-    pc.run(f'vfio-gpuctl recover {VM}', 120)
-    return RECOVERED if is_back(pc, host) else LOST
 
 
 def rows():
@@ -284,60 +243,6 @@ def kinds(row):
         yield Fault(row, error, f'-e trace={row.failing} -e inject={row.failing}:error={error}:when={{}}', each)
 
 
-def table():
-    """Every fault of the table, in order of its rows and columns."""
-    return itertools.chain.from_iterable(kinds(row) for row in rows())
-
-
-def sample(seed, faults):
-    """Some of the faults that touch every row and every column, others for every seed; first those that do both."""
-    order = sorted(faults, key=lambda fault: hashlib.sha256(f'{seed} {fault.row.name} {fault.kind}'.encode()).digest())
-    rows, columns, chosen = set(), set(), []
-    for enough in 2, 1:
-        for fault in order:
-            if (fault.row.name not in rows) + (fault.kind not in columns) >= enough:
-                rows.add(fault.row.name)
-                columns.add(fault.kind)
-                chosen.append(fault)
-    return chosen
-
-
-class Table:
-    """What became of the host, by row and column."""
-
-    def __init__(self):
-        self.verdicts = {}
-
-    def add(self, fault, result):
-        self.verdicts.setdefault((fault.row.name, fault.kind), []).append(result)
-
-    def take(self):
-        """What was added since the last time."""
-        verdicts, self.verdicts = self.verdicts, {}
-        return verdicts
-
-    def merge(self, verdicts):
-        for cell, results in verdicts.items():
-            self.verdicts.setdefault(cell, []).extend(results)
-
-    def text(self):
-        columns = list(dict.fromkeys(fault.kind for fault in table()))
-        rows = list(dict.fromkeys(fault.row.name for fault in table()))
-        lines = [' ' * 16 + ''.join(f'{column:>14}' for column in columns)]
-        for row in rows:
-            lines.append(f'{row:<16}' + ''.join(f'{self._cell(row, column):>14}' for column in columns))
-        total = [sum(results.count(result) for results in self.verdicts.values()) for result in (BACK, RECOVERED, LOST)]
-        lines.append(f'{sum(total)} cases: desktop back {total[0]}, needed recover {total[1]}, lost {total[2]}')
-        return '\n'.join(lines)
-
-    def _cell(self, row, column):
-        """Back, recovered and lost, where there is more than the first."""
-        results = self.verdicts.get((row, column))
-        if results is None:
-            return '-'
-        counts = [results.count(result) for result in (BACK, RECOVERED, LOST)]
-        return '/'.join(str(count) for count in counts) if any(counts[1:]) else str(counts[0])
-
-
-# What the cases have found, in this process.
-SAMPLE = Table()
+def cells():
+    """Every fault, in order of rows and columns."""
+    return [fault for row in rows() for fault in kinds(row)]

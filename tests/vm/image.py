@@ -75,19 +75,25 @@ def _build_in(scratch, suite, report):
                f'--customize-hook={GUEST_FILES}/customize "$1" {GUEST_FILES}',
                f'--customize-hook={GUEST_FILES}/build-modules "$1" {MODULES}',
                suite, str(root), *apt_sources(suite)]
-    _logged(command, log)
+    _logged(command, log, report)
 
     report('making the file system')
     for name, target in (('vmlinuz', 'vmlinuz'), ('initrd.img', 'initrd.img')):
         newest = sorted((root / 'boot').glob(name + '-*'))[-1]
         shutil.copy(newest, scratch / target)
-    _logged(['mke2fs', '-q', '-t', 'ext4', '-O', '^has_journal', '-d', str(root), str(scratch / 'disk.img'), DISK_SIZE], log)
+    _logged(['mke2fs', '-q', '-t', 'ext4', '-O', '^has_journal', '-d', str(root), str(scratch / 'disk.img'), DISK_SIZE],
+            log, report)
     shutil.rmtree(root)
 
 
-def _logged(command, log):
-    with open(log, 'a') as output:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
-    if done.returncode:
+def _logged(command, log, report):
+    """What it says goes into the log, and that something goes on is told."""
+    with open(log, 'a') as output, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                                    stderr=subprocess.STDOUT, text=True, errors='replace') as process:
+        for line in process.stdout:
+            output.write(line)
+            if line.startswith('I: '):
+                report('    ' + line[3:].rstrip().split(': ')[0])
+    if process.returncode:
         tail = ''.join(open(log).readlines()[-20:])
-        raise RuntimeError(f'{command[0]} failed with {done.returncode}, see {log}:\n{tail}')
+        raise RuntimeError(f'{command[0]} failed with {process.returncode}, see {log}:\n{tail}')

@@ -12,20 +12,22 @@ import sys
 import time
 import traceback
 
-import fault
 import image
 import payload
 from host import ONE_VM
 from pc import PC
+from table import FOUND
 
 # A machine that stands still must not hold up the cases after it; none comes near this otherwise.
 CASE_SECONDS = 600
 
 JOBS = min(2, os.cpu_count())
 
+DEFAULT_PROFILE = 'base'
+
 
 def profile_of(function):
-    return getattr(function, 'profile', 'base')
+    return getattr(function, 'profile', DEFAULT_PROFILE)
 
 
 def give_up(_signal, _frame):
@@ -90,7 +92,7 @@ class Worker:
                 name, function = self.cases[index]
                 self.prepare(profile_of(function))
                 if self.pc:
-                    self.tell('result', *run_case(self.pc, name, function, self.artifacts), fault.SAMPLE.take())
+                    self.tell('result', *run_case(self.pc, name, function, self.artifacts), FOUND.take())
                 else:
                     self.tell('result', False, f'the {self.profile} PC did not come up', {})
             self.tell('end')
@@ -190,14 +192,14 @@ class Run:
 
 
 def run_cases(cases, suite='bookworm', jobs=JOBS):
-    """Prints TAP and then what fault.SAMPLE has. Returns whether all have passed."""
+    """Prints TAP and then the table, if it has something. Returns whether all have passed."""
     # Ends the processes, too, and these their machines.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(f'1..{len(cases)}', flush=True)
     staging = payload.build(comment)
     run = Run(cases)
     run.run([Worker(suite, staging, cases, image.CACHE / 'artifacts') for _ in range(max(1, min(jobs, len(cases))))],
-            fault.SAMPLE)
-    if fault.SAMPLE.verdicts:
-        comment(fault.SAMPLE.text())
+            FOUND)
+    if FOUND.verdicts:
+        comment(FOUND.text())
     return bool(cases) and run.failed == 0

@@ -1,19 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What happens to the machine around a swap."""
 
-import domain
-import power
 from channel import ChannelTimeout
 from fault import BUS
-from host import AUDIO, demand, drivers, drop_in, entry, GPU, greeter_pid, Host, SECOND, states, step, story, VM
+from host import AUDIO, demand, drivers, drop_in, entry, GPU, greeter_pid, Host, step, story, VM
 from pinned import remove_package
+from states import boots_normally, NORMAL
 
 # Leaves as much as a few programs need.
 HOG = """
     mount -t tmpfs -o size=100% hog /mnt
     fallocate -l $(awk '/^MemAvailable/ { print $2 - 50000 }' /proc/meminfo)K /mnt/hog"""
-
-SECOND_GPU = f'[VM {VM}]\nDevices=02:00.0\n'
 
 FILL = 'head -c 4G /dev/zero >/run/fill 2>/dev/null; [ "$(df --output=avail /run | tail -n 1)" -eq 0 ]'
 
@@ -61,29 +58,6 @@ def case_logind_is_killed(pc):
     host.is_back()
 
 
-def case_guest_is_killed(pc):
-    """When QEMU dies, libvirt's hook gives the GPU back."""
-    domain.define(pc)
-    host = Host(pc)
-    domain.start(pc)
-    host.handed_over(picture=False)
-    pc.sh('kill -KILL $(pgrep -f guest=Windows10)')
-    host.is_back()
-    assert states(pc, entry(VM)) == ['inactive']
-
-
-def case_libvirtd_is_killed(pc):
-    """A guest outlives libvirt's daemon, and so does its GPU; its end under the next daemon gives it back."""
-    domain.define(pc)
-    host = Host(pc)
-    domain.start(pc)
-    pc.sh('systemctl kill --signal=KILL libvirtd.service; systemctl reset-failed libvirtd.service; systemctl start libvirtd.service')
-    pc.wait_until('virsh -q domstate Windows10 | grep -q running', 60)
-    host.handed_over(picture=False)
-    domain.destroy(pc)
-    host.is_as_before()
-
-
 def case_reboot(pc):
     """A reboot while a VM has the GPU undoes nothing on the way down, also if the package is gone, and ends with a desktop."""
     host = Host(pc, units=[drop_in(step('bind'), 'ExecStopPost=/usr/bin/touch /var/lib/undone')])
@@ -95,7 +69,7 @@ def case_reboot(pc):
     except ChannelTimeout:
         pass  # The shell may be gone before it answers.
     pc.wait_screen(lambda picture: picture.diff(host.picture) > 1000, timeout=60)
-    power.boots_normally(pc, host.picture)
+    boots_normally(pc, host.picture)
     assert pc.run('ls /var/lib/undone')[0] != 0
 
 
@@ -118,7 +92,7 @@ def case_gpu_vanishes(pc):
     demand(story(pc), f'{GPU} is gone from the bus', 'the host has its GPU back')
     pc.sh('echo 1 >/sys/bus/pci/rescan; udevadm settle; systemctl restart lightdm.service')
     pc.wait_screen(host.picture, timeout=120)
-    assert drivers(pc, (GPU, AUDIO)) == power.NORMAL
+    assert drivers(pc, (GPU, AUDIO)) == NORMAL
 
 
 def case_bus_is_restarted(pc):
@@ -138,31 +112,3 @@ def case_memory_is_short(pc):
     host.handed_over(picture=False)
     host.stop()
     host.is_back()
-
-
-def case_gpu_is_pulled_out(pc):
-    """A GPU that is unplugged while it is handed over does not keep the desktop from coming back on the other one."""
-    host = Host(pc, SECOND_GPU, [SECOND])
-    host.start()
-    pc.qmp('device_del', id='gpu2')
-    pc.wait_until('[ ! -e /sys/bus/pci/devices/0000:02:00.0 ]')
-    host.stop()
-    demand(story(pc), '0000:02:00.0 is gone from the bus', 'the host has its GPU back')
-    assert states(pc, entry(VM), 'lightdm.service') == ['inactive', 'active']
-    pc.wait_screen(host.picture, timeout=120)
-
-
-def case_suspend(pc):
-    """A host that sleeps while the GPU is handed over wakes up with it handed over, and gives it back."""
-    host = Host(pc)
-    host.start()
-    pc.run('systemctl suspend')
-    pc.wait_status('suspended')
-    pc.qmp('system_wakeup')
-    pc.wait_status('running')
-    host.handed_over(picture=False)
-    host.stop()
-    host.is_back()
-
-
-case_gpu_is_pulled_out.profile = 'rich'

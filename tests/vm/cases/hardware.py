@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Other hardware than one GPU with its audio function: more functions, a second GPU, other drivers."""
 
-from fault import forget_renewed
 from host import AUDIO, demand, drivers, entry, GPU, Host, ONE_VM, PATIENCE, SECOND, SLEEPS, states, step, story, VM
+from verdict import forget_renewed
 
 USB = '0000:01:00.2'
 

@@ -4,6 +4,8 @@ them come back. The greeter is on another GPU, so that most cases can leave it a
 
 from host import demand, drivers, drop_in, entry, GPU, Host, ONE_VM, prop, states, step, story, VM
 
+PROFILE = 'nvidia'
+
 MODULES = ('nvidia', 'nvidia_modeset', 'nvidia_drm', 'nvidia_uvm')
 QUICK = ONE_VM + 'StopUnits=\nSessions=keep\nHoldersTimeoutSec=2\n'
 
@@ -303,6 +305,4 @@ def case_modules_of_other_drivers(pc):
     host.is_back()
 
 
-for case in [function for name, function in list(globals().items()) if name.startswith('case_')]:
-    case.profile = 'nvidia'
 case_modules_of_other_drivers.profile = 'base'

@@ -3,6 +3,8 @@
 
 from host import demand, drop_in, entry, Host, step, VM
 
+PROFILE = 'dual'
+
 # Each fails the first swap only, so that the second one can prove that nothing is left of the first.
 ONCE = "/bin/sh -c 'mkdir /run/failed-once && {} || :'"
 BEFORE = 'ExecStartPre=' + ONCE.format('exit 1')

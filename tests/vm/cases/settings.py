@@ -440,3 +440,6 @@ def case_two_vms(pc):
     host.stop('macOS')
     assert allowed_cpus(pc) == [''] * 3 and pool(pc) == [0, 0], (allowed_cpus(pc), pool(pc))
     host.is_as_before()
+
+
+case_cpus.profile = case_governor.profile = case_two_vms.profile = 'dual'

@@ -3,6 +3,8 @@
 
 from host import demand, DEVICES, drop_in, entry, greeter_pid, Host, repeat, states, step, story, VM
 
+PROFILE = 'dual'
+
 HANGS = drop_in(step('bind'), "ExecStartPre=/bin/sh -c 'touch /run/reached; exec sleep infinity'")
 
 
@@ -32,6 +34,9 @@ def case_stop_during_start(pc):
 def case_fifty_times(pc):
     """After fifty swaps the host is what it was after none: memory and open files of the service manager, and no error in the journal."""
     repeat(pc, 50)
+
+
+case_fifty_times.profile = 'base'
 
 
 def case_start_and_stop_twice(pc):

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The second part of the table: what happens to the machine, to libvirt and to the guest in each state of a swap.
+
+Whatever goes on afterwards does so by itself; then the guest ends, the VM's swap is undone, and the host has to be as it was. One
+that goes down is a normal desktop when it is up again."""
+
+import domain
+from host import AUDIO, drivers, drop_in, entry, GPU, Host, ONE_VM, SECOND, states, step, VM
+from verdict import BACK, forget_renewed, judge, settle
+
+NORMAL = {GPU: ['bochs-drm', '(null)'], AUDIO: ['snd_hda_intel', '(null)']}
+
+# The second GPU can be unplugged.
+SECOND_GPU = f'[VM {VM}]\nDevices={SECOND}\n'
+PLUGGED = {'driver': 'bochs-display', 'id': 'gpu2', 'bus': 'rp2', 'addr': '0.0'}
+
+# Keeps a step from ending until it may; a machine that goes down does not wait long for it.
+HOLD = "{}=/bin/sh -c 'touch /run/held; until [ -e /run/go ]; do sleep 0.1; done'\nTimeoutStopSec=30"
+
+QEMU = 'pgrep -f guest=Windows10'
+
+# --- states ---------------------------------------------------------------------------------------------------------------
+
+
+def before(_pc, _host):
+    pass
+
+
+def hold(pc, setting):
+    unit, text = drop_in(step('bind'), HOLD.format(setting))
+    pc.put(f'/etc/systemd/system/{unit}', text)
+    pc.sh('systemctl daemon-reload')
+
+
+def wait_held(pc, verb):
+    pc.sh(f"systemctl {verb} --no-block '{entry(VM)}'")
+    pc.wait_until('[ -e /run/held ]', 60)
+
+
+def on_the_way(pc, _host):
+    hold(pc, 'ExecStartPre')
+    wait_held(pc, 'start')
+
+
+def handed_over(_pc, host):
+    host.start()
+
+
+def guest_runs(pc, host):
+    domain.start(pc)
+    host.handed_over(picture=False)
+
+
+def stop_waits(pc, host):
+    guest_runs(pc, host)
+    pc.sh(f"systemctl stop --no-block '{entry(VM)}'")
+    pc.wait_until(f"systemctl show -P StatusText '{entry(VM)}' | grep -q 'Waiting for the VM'", 60)
+
+
+def on_the_way_back(pc, host):
+    hold(pc, 'ExecStop')
+    host.start()
+    wait_held(pc, 'stop')
+
+
+ALL = before, on_the_way, handed_over, guest_runs, stop_waits, on_the_way_back
+WITH_GUEST = guest_runs, stop_waits
+
+# --- what happens ---------------------------------------------------------------------------------------------------------
+
+
+def button(pc, _host):
+    """As logind has it: the machine goes down in order."""
+    pc.qmp('set-action', shutdown='pause')
+    pc.qmp('system_powerdown')
+    pc.wait_status('shutdown', 120)
+    pc.qmp('system_reset')
+    pc.qmp('cont')
+
+
+def plug(pc, _host):
+    """It is pulled."""
+    pc.qmp('system_reset')
+
+
+def suspend(pc, _host):
+    pc.run('systemctl suspend')
+    pc.wait_status('suspended')
+    pc.qmp('system_wakeup')
+    pc.wait_status('running')
+
+
+def unplugged(pc, _host):
+    """From the kernel's side the function is there as long as a guest has it."""
+    pc.qmp('device_del', id='gpu2')
+
+
+def libvirtd(pc, host):
+    """The daemon is killed. A guest outlives it, and so does what the guest has."""
+    pid = pc.sh(QEMU)
+    pc.sh('systemctl kill --signal=KILL libvirtd.service; systemctl reset-failed libvirtd.service; systemctl start libvirtd.service')
+    pc.wait_until('virsh -q domstate Windows10 | grep -q running', 60)
+    demand_kept(pc, host, pid)
+
+
+def ends(pc, how):
+    """The hook gives the GPU back."""
+    pc.run(how)
+    pc.wait_until(f"! systemctl -q is-active '{entry(VM)}'", 60)
+
+
+def killed(pc, _host):
+    ends(pc, f'kill -KILL $({QEMU})')
+
+
+def crash(pc, _host):
+    ends(pc, f'kill -SEGV $({QEMU})')
+
+
+def quits(pc, _host):
+    ends(pc, 'virsh -q qemu-monitor-command Windows10 --hmp quit')
+
+
+def reset(pc, host):
+    pid = pc.sh(QEMU)
+    pc.sh('virsh -q reset Windows10')
+    demand_kept(pc, host, pid)
+
+
+def save(pc, host):
+    """What libvirt cannot save, since the GPU's state is not to be had, goes on; paused and continued, too."""
+    pid = pc.sh(QEMU)
+    status, output = pc.run('virsh -q managedsave Windows10', 120)
+    assert status == 1 and domain.state(pc) == 'running', output
+    pc.sh('virsh -q suspend Windows10; virsh -q resume Windows10')
+    demand_kept(pc, host, pid)
+
+
+def demand_kept(pc, host, pid):
+    """The same QEMU has every function."""
+    assert pc.sh(QEMU) == pid
+    found = drivers(pc, host.functions)
+    assert all(pair == ['vfio-pci', 'vfio-pci'] for pair in found.values()), found
+
+
+DOWN = button, plug
+HAPPENS = {button: ALL, plug: ALL, suspend: ALL, unplugged: ALL[1:], libvirtd: WITH_GUEST, killed: WITH_GUEST, crash: WITH_GUEST,
+           quits: WITH_GUEST, reset: WITH_GUEST, save: WITH_GUEST[:1]}
+
+# --- and afterwards -------------------------------------------------------------------------------------------------------
+
+
+def boots_normally(pc, picture):
+    """Waits until the machine is up again, and demands that it is as if there had been no swap."""
+    pc.machine.shell.close()
+    pc.machine.shell.wait_ready(200)
+    pc.wait_screen(picture, timeout=200)
+    assert drivers(pc, (GPU, AUDIO)) == NORMAL
+    assert states(pc, entry(VM), 'lightdm.service') == ['inactive', 'active']
+    assert pc.run('ls /run/vfio-gpu')[0] != 0
+
+
+def finish(pc):
+    """Nothing is in the way any more."""
+    pc.run('touch /run/go; virsh -q destroy Windows10', 120)
+    settle(pc)
+    if states(pc, entry(VM)) == ['active']:
+        pc.run(f"systemctl stop '{entry(VM)}'", 120)
+
+
+def plug_in(pc, host):
+    """QEMU forgets a device some time after the kernel has."""
+    pc.wait_until(f'[ ! -e /sys/bus/pci/devices/{SECOND} ]', 60)
+    pc.wait_qmp(lambda: all(child['name'] != PLUGGED['id'] for child in pc.qmp('qom-list', path='/machine/peripheral')),
+                'the device is still there')
+    pc.qmp('device_add', **PLUGGED)
+    pc.wait_until(f'[ -e /sys/bus/pci/devices/{SECOND}/driver ]', 60)
+    pc.sh('udevadm settle')
+    forget_renewed(host)
+
+
+class Row:
+    def __init__(self, state):
+        self.state, self.name = state, state.__name__.replace('_', '-')
+
+
+class Cell:
+    """Something that happens in a state."""
+
+    def __init__(self, state, event):
+        self.row, self.event, self.kind = Row(state), event, event.__name__
+        self.profile, self.config, self.functions = 'base', ONE_VM, (GPU, AUDIO)
+        if event is unplugged:
+            self.profile, self.config, self.functions = 'rich', SECOND_GPU, (SECOND,)
+
+    def name(self, suffix):
+        return f'{self.row.state.__name__}_{self.kind}_{suffix}'
+
+    def run(self, pc):
+        if self.row.state in WITH_GUEST:
+            domain.define(pc, devices=self.functions, rom=domain.ROM if GPU in self.functions else None)
+        host = Host(pc, self.config, self.functions)
+        self.row.state(pc, host)
+        self.event(pc, host)
+        if self.event in DOWN:
+            boots_normally(pc, host.picture)
+            return BACK
+        finish(pc)
+        if self.event is unplugged:
+            plug_in(pc, host)
+        return judge(pc, host)
+
+
+def cells():
+    """Every cell, in order of rows and columns."""
+    return [Cell(state, event) for state in ALL for event, happens in HAPPENS.items() if state in happens]

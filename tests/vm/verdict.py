@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What becomes of a host to which something happened."""
+
+from host import entry, VM
+
+BACK, RECOVERED, LOST = 'back', 'recover', 'lost'
+
+
+def settle(pc):
+    """Until no job of the swap is left, and no unit that goes on without one because its job was cancelled."""
+    pc.wait_until("! { systemctl list-jobs --no-legend; systemctl list-units --no-legend --state=activating,deactivating; } | "
+                  'grep -q vfio-gpu', 150)
+
+
+def forget_renewed(host):
+    """A function that was away may be in a group of another number, and has no reset of its bus if another was there when it was
+    found."""
+    for topic, name in ('pci', 'iommu_group '), ('settings', 'reset_method:'):
+        is_renewed = lambda line: line.startswith(tuple(f'{function}/{name}' for function in host.functions))  # noqa: E731
+        host.state[topic] = ([line for line in host.state[topic] if not is_renewed(line)] +
+                             [line for line in host.pc.host_state()[topic] if is_renewed(line)])
+
+
+def is_back(pc, host):
+    """Units of the swap may have failed, nothing else."""
+    try:
+        host.is_back([line for line in pc.host_state()['failed'] if line.startswith('vfio-gpu')])
+        return True
+    except AssertionError as error:
+        print('# ' + str(error).replace('\n', '\n# '), flush=True)
+        return False
+
+
+def judge(pc, host):
+    """Waits for the host as it was; if it does not come back, tries what a person would."""
+    if is_back(pc, host):
+        return BACK
+    pc.run(f'vfio-gpuctl recover {VM}', 120)
+    return RECOVERED if is_back(pc, host) else LOST
+
+
+def demand_reason(pc):
+    """What failed is told without the unit having to be known, in a message that "journalctl -x" explains."""
+    if pc.run(f"systemctl is-failed -q '{entry(VM)}'")[0]:
+        return
+    told = pc.sh(f'journalctl --sync; journalctl -q -b -o verbose --output-fields=MESSAGE_ID VFIO_GPU_VM={VM} --priority=warning')
+    assert 'MESSAGE_ID=b1f40a8b' in told, 'the journal has no reason for the failure'
