@@ -70,7 +70,8 @@ WITH_GUEST = guest_runs, stop_waits
 
 
 def button(pc, _host):
-    """As logind has it: the machine goes down in order."""
+    """As logind has it: the machine goes down in order, for which libvirt would wait five minutes for this guest."""
+    pc.put('/etc/default/libvirt-guests', 'SHUTDOWN_TIMEOUT=5\n')
     pc.qmp('set-action', shutdown='pause')
     pc.qmp('system_powerdown')
     pc.wait_status('shutdown', 120)
