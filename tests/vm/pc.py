@@ -176,16 +176,12 @@ class PC:
         self.is_untouched = False
         return self.machine.qmp(command, **arguments)
 
-    def wait_qmp(self, is_true, otherwise, timeout=60):
-        """Until QEMU says so."""
-        deadline = time.monotonic() + timeout
-        while not is_true():
-            assert time.monotonic() < deadline, otherwise
-            time.sleep(0.1)
-
     def wait_status(self, status, timeout=60):
-        """Until that is the machine's: "running", "suspended", "shutdown"."""
-        self.wait_qmp(lambda: self.qmp('query-status')['status'] == status, f'the machine is not {status}', timeout)
+        """Until QEMU says so of the machine: "running", "suspended", "shutdown"."""
+        deadline = time.monotonic() + timeout
+        while (now := self.qmp('query-status')['status']) != status:
+            assert time.monotonic() < deadline, f'the machine is {now}, and not {status}'
+            time.sleep(0.1)
 
     def journal(self, *arguments):
         return self.run('journalctl --no-pager -o short-monotonic -b ' + shlex.join(arguments))[1]
