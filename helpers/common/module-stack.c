@@ -26,6 +26,7 @@ typedef struct Unloading {
         const Function *functions;
         int state;
         struct kmod_ctx *kmod;
+        char **modules; /* each with those that use it */
         char **noted;
         bool blocked; /* those that are noted */
         Patience *patience;
@@ -110,14 +111,26 @@ static int refuse(const Task *task, const char *module, const Holder *holders, s
                         task->holders == HOLDERS_POLICY_REFUSE ? ", or set Holders=terminate" : "");
 }
 
-/* Lists the device nodes through which processes can use what is to be unloaded: who plays sound through the
- * driver of another function is not in its way. */
-static int list_nodes(const Unloading *u, char ***nodes) {
-        _cleanup_strv_free_ char **addresses = NULL;
+/* Lists those that are still to be unloaded, whatever their order. */
+static int list_loaded(const Unloading *u, char ***ret) {
         int r = 0;
 
+        STRV_FOREACH(module, u->modules)
+                if (r >= 0 || r == -EPERM)
+                        r = module_stack(u->kmod, *module, ret);
+        return r == -EPERM ? 0 : r;
+}
+
+/* Lists the device nodes through which processes can use what is to be unloaded: who plays sound through the
+ * driver of another function is not in its way. Who uses nvidia_uvm has a node of a function that nvidia
+ * drives, and nvidia may come later. */
+static int list_nodes(const Unloading *u, char ***nodes) {
+        _cleanup_strv_free_ char **addresses = NULL, **loaded = NULL;
+        int r;
+
+        r = list_loaded(u, &loaded);
         for (const Function *f = u->functions; f->address && r >= 0; f++)
-                if (strv_contains(u->noted, f->module))
+                if (strv_contains(loaded, f->module))
                         r = strv_extend(&addresses, f->address);
         return r < 0 ? r : nodes_of_functions(addresses, nodes);
 }
@@ -243,6 +256,7 @@ int stack_unload(const Task *task, const Function *functions, int state, Patienc
         if (r < 0)
                 return r;
         u.kmod = kmod;
+        u.modules = modules;
 
         r = state_read(state, RECORD_MODULES, &u.noted);
         if (r < 0 && r != -ENOENT)

@@ -170,6 +170,30 @@ def case_kill(pc):
     host.is_as_before(failed=['holder.service'])
 
 
+# The order of many guides, with a holder of the first module: the GPU's own is the last.
+LISTED = QUICK + 'UnloadModules=nvidia-uvm nvidia-drm nvidia-modeset nvidia\n'
+FIRST_BUSY = [('holder.service', HOLDS.replace('nvidia0', 'nvidia-uvm')), LATE]
+
+
+def case_held_first_of_a_list(pc):
+    """Who uses the first module of a list is named, though the GPU's own is the last."""
+    host = Host(pc, LISTED, units=FIRST_BUSY)
+    said = host.start_fails()
+    demand(said, 'cannot unload nvidia_uvm: in use after 2 s by sleep '
+           f'(pid {holder_pid(pc)}, holder.service of root) on /dev/nvidia-uvm', f'{step("bind")} failed')
+    taken_back(pc, host, step('bind'))
+
+
+def case_kill_first_of_a_list(pc):
+    """With Holders=kill who uses the first module of a list is ended, and the swap goes on."""
+    host = Host(pc, LISTED + 'Holders=kill\n', units=FIRST_BUSY)
+    host.start()
+    host.handed_over(picture=False)
+    demand(story(pc), 'sent SIGKILL to sleep (pid ')
+    host.stop()
+    host.is_as_before(failed=['holder.service'])
+
+
 # As NVIDIA's persistence and power daemons are, and started as rarely as can be.
 RESTARTS = '[Unit]\nStartLimitIntervalSec=1h\nStartLimitBurst={}\n' + HOLDS + 'Restart=always\nRestartSec=100ms\n'
 
