@@ -118,9 +118,18 @@ static int wait_for_holders(const Task *task, const Function *functions, Patienc
         return r;
 }
 
+/* Who has come back is waited for and gets a signal, however long the unloading took. Where that has sent one
+ * already, what is left of the wait after it has to do: TimeoutSec= has room for three. */
+static void renew(const Task *task, Patience *patience) {
+        if (patience->signal == task_signal(task))
+                patience->deadline = clock_now() + patience->again;
+        patience->signal = task_signal(task);
+}
+
 static int unbind_all(const Task *task, const Function *functions, Patience *patience) {
         int r;
 
+        renew(task, patience);
         r = wait_for_holders(task, functions, patience);
         for (const Function *f = functions; f->address && r >= 0; f++)
                 r = unbind_one(f);
