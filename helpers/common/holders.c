@@ -25,8 +25,10 @@
 #define CHILDREN_MAX (64 * 1024)
 #define WATCHED_MAX 64
 
-/* How often to look where closing a node is no event. */
+/* How often to look where closing a node is no event, and where the end of each holder is one still: a VM
+ * may run for days, and as a rule ends with its process. */
 #define BLIND_MSEC 200
+#define HALF_BLIND_MSEC 2000
 
 /* Looked at again after this long whatever came, since an event can fall between looking and waiting. */
 #define LOOK_AGAIN_MSEC 500
@@ -420,14 +422,15 @@ static int watch_nodes(char *const *nodes) {
         return TAKE_FD(fd);
 }
 
+static int limit_wait(int timeout_msec, int limit_msec) {
+        return timeout_msec < 0 || timeout_msec > limit_msec ? limit_msec : timeout_msec;
+}
+
 int holders_wait(char *const *nodes, const Holder *holders, size_t n, int timeout_msec) {
         /* poll() passes over what is no descriptor. */
         struct pollfd events[WATCHED_MAX] = { { .fd = watch_nodes(nodes), .events = POLLIN } };
         size_t k = 1;
         int r;
-
-        if (events[0].fd < 0 && (timeout_msec < 0 || timeout_msec > BLIND_MSEC))
-                timeout_msec = BLIND_MSEC;
 
         for (size_t i = 0; i < n && k < WATCHED_MAX; i++) {
                 int fd = (int) syscall(SYS_pidfd_open, holders[i].pid, 0);
@@ -437,6 +440,8 @@ int holders_wait(char *const *nodes, const Holder *holders, size_t n, int timeou
                 if (fd >= 0)
                         events[k++] = (struct pollfd) { .fd = fd, .events = POLLIN };
         }
+        if (events[0].fd < 0)
+                timeout_msec = limit_wait(timeout_msec, n > 0 && k == n + 1 ? HALF_BLIND_MSEC : BLIND_MSEC);
 
         r = poll(events, k, timeout_msec) < 0 && errno != EINTR ? -errno : 0;
         while (k > 0)

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/inotify.h>
@@ -9,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "clock.h"
 #include "holders.h"
 #include "root.h"
 #include "strv.h"
@@ -208,9 +210,33 @@ int inotify_init1(_unused_ int flags) {
         return -1;
 }
 
+/* Returns how long it is waited for a process at most, in milliseconds. */
+static int time_wait(pid_t pid, size_t n, int timeout_msec) {
+        const Holder holder = { .pid = pid };
+        uint64_t begin = clock_now();
+
+        ok(holders_wait(STRV_MAKE("/dev/null"), &holder, n, timeout_msec) == 0);
+        return (int) ((clock_now() - begin) / USEC_PER_MSEC);
+}
+
 static void test_wait(void) {
+        pid_t pid;
+
         (void) alarm(60);
-        ok(holders_wait(STRV_MAKE("/dev/null"), NULL, 0, -1) == 0);
+        ok(time_wait(0, 0, -1) < 1000);
+        /* One whose end cannot be seen, as there is no such number. */
+        ok(time_wait(-1, 1, -1) < 1000);
+        /* All of /proc is looked through after each wait. */
+        ok(time_wait(getpid(), 1, -1) >= 1000);
+        ok(time_wait(getpid(), 1, 1) < 1000);
+
+        pid = fork();
+        if (pid == 0) {
+                (void) poll(NULL, 0, 50);
+                _exit(EXIT_SUCCESS);
+        }
+        ok(time_wait(pid, 1, -1) < 1000);
+        (void) waitpid(pid, NULL, 0);
 }
 
 static int remove_one(const char *path, _unused_ const struct stat *st, _unused_ int type, _unused_ struct FTW *ftw) {
