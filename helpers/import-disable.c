@@ -9,6 +9,7 @@
 #include "signals.h"
 #include "state.h"
 #include "strv.h"
+#include "unit-name.h"
 
 static const Hook *find_hook(const Import *import, const char *name) {
         for (size_t i = 0; i < import->n_hooks; i++)
@@ -172,15 +173,20 @@ static int check_running(const ImportVm *vm) {
 
 static int check_swaps(void) {
         _cleanup_strv_free_ char **vms = NULL;
+        _cleanup_free_ char *name = NULL;
         int r = state_list(&vms);
 
         if (r < 0)
                 return log_error_errno(r, "cannot read " STATE_DIRECTORY ": %m. Nothing was moved.");
-        return vms ? log_error_errno(
-                             EBUSY,
-                             "a swap is in progress: 'systemctl stop vfio-gpu@%s' first. Nothing was moved.",
-                             vms[0]) :
-                     0;
+        if (!vms)
+                return 0;
+
+        r = vm_name_unescape(vms[0], &name);
+        if (r < 0)
+                return log_error_errno(r, STATE_DIRECTORY "/%s is not named like a VM's: %m. Nothing was moved.",
+                                       vms[0]);
+        return log_error_errno(
+                EBUSY, "a swap is in progress: 'systemctl stop \"vfio-gpu@%s\"' first. Nothing was moved.", name);
 }
 
 /* Libvirt is to run something in their place. */
