@@ -313,9 +313,33 @@ static int start_unit(Manager *m, const char *vm, const char *unit, int signals)
         return r < 0 ? log_error_errno(r, "cannot wait for %s: %m", unit) : r;
 }
 
-static int note_cancelled(int state) {
+/* Whoever stops our unit wants that. SIGTERM from elsewhere is no wish: a start that ended well after it
+ * would count as a swap that was made, and libvirt would take the GPU from a desktop that runs. Returns 0
+ * for a stop, or a negative errno after it logged that there is none. */
+static int check_wish(Manager *m, const Task *task, const char *outcome) {
+        _cleanup_free_ char *entry = NULL, *active = NULL;
+        LogSubject subject = { .id = MESSAGE_SWAP_FAILED };
         int r;
 
+        if (asprintf(&entry, "vfio-gpu@%s.service", task->vm) < 0)
+                return log_oom();
+        r = manager_unit_string(m, entry, "Unit", "ActiveState", &active);
+        if (r < 0)
+                return log_full(LOG_ERR, r, &subject,
+                                "ended by SIGTERM, and cannot find out whether %s is being stopped: %m; %s", entry,
+                                outcome);
+        if (streq(active, "deactivating"))
+                return 0;
+        return log_full(LOG_ERR, ECANCELED, &subject,
+                        "ended by SIGTERM, though %s is not being stopped; %s; to stop it, run 'systemctl stop "
+                        "\"vfio-gpu@%s\"'", entry, outcome, task->vm_name);
+}
+
+static int note_cancelled(Manager *m, const Task *task, int state) {
+        int r = check_wish(m, task, "everything is taken back");
+
+        if (r < 0)
+                return r;
         log_notice("stopped before it was done; everything is taken back");
         r = state_write(state, RECORD_CANCELLED, NULL);
         return r < 0 ? log_error_errno(r, "cannot note in " STATE_DIRECTORY " that it was stopped: %m") : 0;
@@ -352,11 +376,11 @@ static int run_target(Manager *m, const Task *task, int state, int signals) {
 
         /* Then the sessions need not end. */
         if (was_stopped(signals, 0))
-                return note_cancelled(state);
+                return note_cancelled(m, task, state);
         stop_desktop(m, task);
         r = start_unit(m, task->vm, target, signals);
         if (r == -EINTR)
-                return has_failed_step(m, task->vm) ? report_failure(m, task) : note_cancelled(state);
+                return has_failed_step(m, task->vm) ? report_failure(m, task) : note_cancelled(m, task, state);
         if (r != 0)
                 return r < 0 ? r : report_failure(m, task);
 
@@ -374,7 +398,7 @@ static int begin(Manager *m, const Task *task, int state, int signals, char *con
                 r = have_huge_pages(m, task, signals);
         if (r < 0) {
                 forget_running(state, earlier);
-                return r == -EINTR ? note_cancelled(state) : r;
+                return r == -EINTR ? note_cancelled(m, task, state) : r;
         }
 
         log_info("the checks passed; handing the GPU over to VM %s", task->vm_name);
@@ -418,6 +442,14 @@ static int prepare(Manager *m, const Task *task, int signals) {
         return r >= 0 && was_stopped(signals, 0) ? -EINTR : r;
 }
 
+static int end_early(Manager *m, const Task *task) {
+        int r = check_wish(m, task, "this swap was not begun");
+
+        if (r >= 0)
+                log_notice("stopped before it was begun");
+        return r;
+}
+
 static int start(const Task *task) {
         _cleanup_close_ int signals = -1, state = -1;
         _cleanup_strv_free_ char **earlier = NULL;
@@ -437,9 +469,7 @@ static int start(const Task *task) {
                 r = state = open_state(task);
         if (r < 0) {
                 note_refused(task->vm);
-                if (r == -EINTR)
-                        log_notice("stopped before it was begun");
-                return r == -EINTR ? 0 : r;
+                return r == -EINTR && m ? end_early(m, task) : r;
         }
         r = note_running(m, task, state, &earlier);
         if (r < 0)

@@ -256,11 +256,7 @@ def case_start_while_recovering(pc):
 
 def case_stop_before_it_is_begun(pc):
     """A stop while another VM's way back is waited for is one, and leaves that to itself."""
-    slow = drop_in(step('bind', 'macOS'), "ExecStopPost=/bin/sh -c 'until [ -e /run/go-on ]; do sleep 0.1; done'")
-    host = Host(pc, ONE_VM + '[VM macOS]\n', units=[slow])
-    host.start('macOS')
-    pc.sh(f'systemctl start --no-block {entry(VM)}')
-    pc.wait_until(f"[ $(systemctl show -P ActiveState {step('bind', 'macOS')}) = deactivating ]")
+    host = waiting_for_macos(pc)
     host.stop()
     assert states(pc, entry(VM), entry('macOS')) == ['inactive', 'deactivating']
     pc.sh('touch /run/go-on')
@@ -380,3 +376,37 @@ def case_without_bus(pc):
     pc.sh(f'systemctl start dbus.socket; {BUS}')
     host.stop()
     host.is_back()
+
+
+def waiting_for_macos(pc):
+    """The start of the one VM waits for the way back of the other, which goes on when it is let."""
+    slow = drop_in(step('bind', 'macOS'), "ExecStopPost=/bin/sh -c 'until [ -e /run/go-on ]; do sleep 0.1; done'")
+    host = Host(pc, ONE_VM + '[VM macOS]\n', units=[slow])
+    host.start('macOS')
+    pc.sh(f'systemctl start --no-block {entry(VM)}')
+    pc.wait_until(f"[ $(systemctl show -P ActiveState {step('bind', 'macOS')}) = deactivating ]")
+    return host
+
+
+def case_killed_before_it_is_begun(pc):
+    """A SIGTERM that is no stop has the start fail: libvirt would begin the VM under the desktop."""
+    host = waiting_for_macos(pc)
+    pc.sh(f'systemctl kill {entry(VM)}')
+    pc.wait_until(f'systemctl is-failed -q {entry(VM)}')
+    demand(prop(pc, entry(VM), 'StatusText'), f'though {entry(VM)} is not being stopped; this swap was not begun')
+    pc.sh('touch /run/go-on')
+    pc.wait_until('[ -z "$(ls /run/vfio-gpu)" ]', 60)
+    assert states(pc, entry(VM), f'vfio-gpu@{VM}.target') == ['failed', 'inactive']
+    host.is_back(failed=[entry(VM)])
+
+
+def case_killed_in_the_middle(pc):
+    """The same once it is begun: everything is taken back."""
+    host = Host(pc, units=[drop_in(step('bind'), 'ExecStart=\nExecStart=/usr/bin/sleep infinity')])
+    pc.sh(f'systemctl start --no-block {entry(VM)}')
+    pc.wait_until(f"[ $(systemctl show -P ActiveState {step('bind')}) = activating ]")
+    pc.sh(f'systemctl kill {entry(VM)}')
+    pc.wait_until(f'systemctl is-failed -q {entry(VM)}', 60)
+    demand(story(pc), f'though {entry(VM)} is not being stopped; everything is taken back', 'the host has its GPU back')
+    assert states(pc, entry(VM), f'vfio-gpu@{VM}.target', RECOVER) == ['failed', 'inactive', 'inactive']
+    host.is_back(failed=[entry(VM)])
