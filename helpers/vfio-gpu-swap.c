@@ -181,9 +181,8 @@ static int note_running(Manager *m, const Task *task, int state, char ***ret_ear
                 r = state_write(state, RECORD_STOPPED, running);
         if (r >= 0)
                 r = state_remove(state, RECORD_RETURNING);
-        STRV_FOREACH(record, STRV_MAKE(RECORD_CANCELLED, RECORD_REFUSED))
-                if (r >= 0)
-                        r = state_remove(state, *record);
+        if (r >= 0)
+                r = state_remove(state, RECORD_CANCELLED);
         return r < 0 ? log_error_errno(r, "cannot note what runs in " STATE_DIRECTORY "/%s: %m; nothing was changed",
                                        task->vm) : 0;
 }
@@ -390,16 +389,27 @@ static int run_target(Manager *m, const Task *task, int state, int signals) {
         return 0;
 }
 
+static int note_begun(const Task *task, int state) {
+        int r = state_remove(state, RECORD_REFUSED);
+
+        return r < 0 ? log_error_errno(r, "cannot note in " STATE_DIRECTORY "/%s that this swap begins: %m",
+                                       task->vm) : 0;
+}
+
+/* The copies of units that a refusal leaves go with what an earlier swap has left, as that one's do. */
 static int begin(Manager *m, const Task *task, int state, int signals, char *const *earlier) {
-        int r;
+        int r, k;
 
         r = pin_units(m, task->vm, state);
         if (r >= 0)
                 r = have_huge_pages(m, task, signals);
-        if (r < 0) {
+        if (r < 0)
                 forget_running(state, earlier);
-                return r == -EINTR ? note_cancelled(m, task, state) : r;
-        }
+        if (r < 0 && r != -EINTR)
+                return r;
+        k = note_begun(task, state);
+        if (k < 0 || r == -EINTR)
+                return k < 0 ? k : note_cancelled(m, task, state);
 
         log_info("the checks passed; handing the GPU over to VM %s", task->vm_name);
         if (task->stop_user_units)
@@ -423,7 +433,8 @@ static int open_state(const Task *task) {
         return state;
 }
 
-/* What runs in any case after a start that failed then leaves alone what an earlier swap has left. */
+/* What runs in any case after a start that failed then leaves alone what an earlier swap has left. Where
+ * none has left anything there is no directory, and none is made. */
 static void note_refused(const char *vm) {
         _cleanup_close_ int state = state_open(vm, false);
 
@@ -456,6 +467,8 @@ static int start(const Task *task) {
         _cleanup_manager_ Manager *m = NULL;
         int r;
 
+        /* Until something is begun, whatever ends us. */
+        note_refused(task->vm);
         if (!task->functions)
                 return log_full(LOG_ERR, ENOENT, &(LogSubject) { .id = MESSAGE_REFUSED },
                                 "there is no VM '%s' in vfio-gpu.conf as it was last read; add a section [VM %s] if "
@@ -467,10 +480,8 @@ static int start(const Task *task) {
                 r = prepare(m, task, signals);
         if (r >= 0)
                 r = state = open_state(task);
-        if (r < 0) {
-                note_refused(task->vm);
+        if (r < 0)
                 return r == -EINTR && m ? end_early(m, task) : r;
-        }
         r = note_running(m, task, state, &earlier);
         if (r < 0)
                 return r;
@@ -534,18 +545,24 @@ static int stop(const Task *task) {
         return manager_is_stopping(m) ? 0 : give_back(m, task, state);
 }
 
-int main(int argc, char **argv) {
-        /* "refuse VM TEXT…" stands in the place of "start" for a VM whose configuration is no good: it says
-         * why. */
-        if (argc > 3 && streq(argv[1], "refuse")) {
-                LogSubject subject = { .id = MESSAGE_REFUSED, .finding = "configuration" };
+/* "refuse VM TEXT…" stands in the place of "start" for a VM, named as people do, whose configuration is no
+ * good: it says why. */
+static int refuse_configuration(const char *vm_name, char *const *texts) {
+        LogSubject subject = { .id = MESSAGE_REFUSED, .finding = "configuration" };
+        _cleanup_free_ char *vm = NULL;
 
-                journal_open(argv[2]);
-                STRV_FOREACH(text, argv + 3)
-                        (void) log_full(LOG_ERR, 0, &subject, "%s", *text);
-                if (argc > 4)
-                        journal_status("%s (and more, see the journal)", argv[3]);
-                return EXIT_FAILURE;
-        }
+        journal_open(vm_name);
+        if (vm_name_escape(vm_name, &vm) >= 0)
+                note_refused(vm);
+        for (char *const *text = texts; *text; text++)
+                (void) log_full(LOG_ERR, 0, &subject, "%s", *text);
+        if (texts[1])
+                journal_status("%s (and more, see the journal)", texts[0]);
+        return EXIT_FAILURE;
+}
+
+int main(int argc, char **argv) {
+        if (argc > 3 && streq(argv[1], "refuse"))
+                return refuse_configuration(argv[2], argv + 3);
         return step_main(argc, argv, &(StepVerbs) { .start = start, .stop = stop, .stop_once = true });
 }

@@ -9,8 +9,8 @@
 /* There, and empty, once vfio-gpu@.service has asked for those that were stopped. */
 #define RECORD_RETURNING "returning"
 
-/* There, and empty, if the last start was refused: nothing was begun, and what an earlier swap left is not to
- * be touched in its name. */
+/* There, and empty, beside what an earlier swap has left, from the start of the next one until that begins
+ * something: if it is refused, or ended before, what is left is not to be touched in its name. */
 #define RECORD_REFUSED "refused"
 
 /* There, and empty, if the service manager is to read its units again at the end. */

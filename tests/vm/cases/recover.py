@@ -410,3 +410,54 @@ def case_killed_in_the_middle(pc):
     demand(story(pc), f'though {entry(VM)} is not being stopped; everything is taken back', 'the host has its GPU back')
     assert states(pc, entry(VM), f'vfio-gpu@{VM}.target', RECOVER) == ['failed', 'inactive', 'inactive']
     host.is_back(failed=[entry(VM)])
+
+
+def left_alone(pc, reason):
+    """After a refused start: what is half-done stays so, and nobody takes it up."""
+    pc.wait_until('! systemctl list-jobs --no-legend | grep -q vfio-gpu')
+    assert drivers(pc, [GPU]) == {GPU: ['vfio-pci', 'vfio-pci']} and states(pc, RECOVER) == ['inactive']
+    demand(prop(pc, entry(VM), 'StatusText'), reason)
+    pc.sh(f'[ -e /run/vfio-gpu/{VM}/refused ]')
+
+
+def case_refused_by_the_configuration_after_half_done(pc):
+    """The same for a configuration that is no good, or has no such VM any more."""
+    host = half_done(pc)
+    for config, reason in (ONE_VM + 'TimeoutSec=soon\n', 'TimeoutSec='), (DEVICES + '[VM macOS]\n', 'vfio-gpu.conf'):
+        pc.config(config)
+        pc.sh(f'systemctl reset-failed {RECOVER} || true')
+        host.start_fails()
+        left_alone(pc, reason)
+    pc.config(ONE_VM)
+    pc.sh(f'vfio-gpuctl recover {VM}', 120)
+    host.is_back(failed=[step('bind'), entry(VM)])
+
+
+def case_refused_at_last_after_half_done(pc):
+    """The same for what is found out only after the checks: a masked step, and huge pages that cannot be had."""
+    host = half_done(pc)
+    pc.sh(f"systemctl mask {step('modules')}")
+    demand(host.start_fails(), f"{step('modules')} is masked")
+    left_alone(pc, 'is masked')
+    pc.sh(f"systemctl unmask {step('modules')}")
+    pc.config(ONE_VM + 'HugePages=8x2M 2x1G\n')
+    demand(host.start_fails(), 'cannot have 2x1G huge pages')
+    left_alone(pc, 'cannot have 2x1G huge pages')
+    pc.config(ONE_VM)
+    pc.sh(f'vfio-gpuctl recover {VM}', 120)
+    host.is_back(failed=[step('hugepages'), entry(VM)])
+
+
+def case_refused_beside_the_target_alone(pc):
+    """A swap that was made by the target alone goes on when a start is refused for the configuration."""
+    target = f'vfio-gpu@{VM}.target'
+    host = Host(pc)
+    pc.sh(f'systemctl start {target}')
+    pc.config(ONE_VM + 'TimeoutSec=soon\n')
+    demand(host.start_fails(), 'TimeoutSec=')
+    pc.wait_until('! systemctl list-jobs --no-legend | grep -q vfio-gpu')
+    assert states(pc, target, step('bind'), 'lightdm.service') == ['active', 'active', 'inactive']
+    pc.config(ONE_VM)
+    pc.sh(f'systemctl stop {target}')
+    pc.wait_until('systemctl is-active -q lightdm.service && [ -z "$(ls /run/vfio-gpu)" ]', 60)
+    host.is_back(failed=[entry(VM)])
