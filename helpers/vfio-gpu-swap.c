@@ -442,15 +442,18 @@ static void note_refused(const char *vm) {
                 (void) state_write(state, RECORD_REFUSED, NULL);
 }
 
-/* Does all that changes nothing for the host. Returns 0, -EINTR if ours was stopped meanwhile, or another
- * negative errno after it logged why. */
-static int prepare(Manager *m, const Task *task, int signals) {
+/* Does all that changes nothing for the host. A file that is looked at can be on a server that does not
+ * answer, which nothing ends but a signal that kills: SIGTERM is held back only after the checks. Returns 0
+ * with a descriptor that tells of it, -EINTR if it came, or another negative errno after it logged why. */
+static int prepare(Manager *m, const Task *task, int *ret_signals) {
         int r;
 
         r = check(m, task);
         if (r >= 0)
-                r = take_over(m, task, signals);
-        return r >= 0 && was_stopped(signals, 0) ? -EINTR : r;
+                r = *ret_signals = block_signals();
+        if (r >= 0)
+                r = take_over(m, task, *ret_signals);
+        return r >= 0 && was_stopped(*ret_signals, 0) ? -EINTR : r;
 }
 
 static int end_early(Manager *m, const Task *task) {
@@ -474,10 +477,9 @@ static int start(const Task *task) {
                                 "there is no VM '%s' in vfio-gpu.conf as it was last read; add a section [VM %s] if "
                                 "there is none, and run 'systemctl daemon-reload'", task->vm_name, task->vm_name);
 
-        signals = block_signals();
-        r = signals < 0 ? signals : manager_open(NULL, &m);
+        r = manager_open(NULL, &m);
         if (r >= 0)
-                r = prepare(m, task, signals);
+                r = prepare(m, task, &signals);
         if (r >= 0)
                 r = state = open_state(task);
         if (r < 0)
@@ -524,12 +526,25 @@ static int give_back(Manager *m, const Task *task, int state) {
         return r;
 }
 
+/* A stop ends the checks by its signal, and is no failure. Where SIGTERM came from elsewhere the job still is
+ * the start. */
+static void forgive_stop(const char *vm) {
+        const char *status = getenv("EXIT_STATUS");
+        _cleanup_free_ char *entry = NULL;
+        _cleanup_manager_ Manager *m = NULL;
+
+        if (status && streq(status, "TERM") && manager_open(NULL, &m) >= 0 &&
+            asprintf(&entry, "vfio-gpu@%s.service", vm) >= 0 && manager_unit_runs(m, entry) == 0)
+                (void) manager_reset_failed(m, entry);
+}
+
 static int stop(const Task *task) {
         _cleanup_strv_free_ char **refused = NULL;
         _cleanup_manager_ Manager *m = NULL;
         _cleanup_close_ int state = -1;
         int r;
 
+        forgive_stop(task->vm);
         state = state_open(task->vm, false);
         if (state == -ENOENT) /* refused */
                 return 0;

@@ -5,7 +5,7 @@ import json
 
 import domain
 from fault import BUS
-from host import demand, DEVICES, drivers, drop_in, entry, GPU, greeter_pid, Host, ONE_VM, prop, states, step, story, VM
+from host import AUDIO, demand, DEVICES, drivers, drop_in, entry, GPU, greeter_pid, Host, ONE_VM, prop, states, step, story, VM
 from pinned import install_package, RECOVER, remove_package
 
 PROFILE = 'dual'
@@ -410,6 +410,21 @@ def case_killed_in_the_middle(pc):
     demand(story(pc), f'though {entry(VM)} is not being stopped; everything is taken back', 'the host has its GPU back')
     assert states(pc, entry(VM), f'vfio-gpu@{VM}.target', RECOVER) == ['failed', 'inactive', 'inactive']
     host.is_back(failed=[entry(VM)])
+
+
+def case_stopped_in_the_checks(pc):
+    """A check that hangs is ended by a stop, which is no failure, and by any other SIGTERM, which is one."""
+    hangs = f'/usr/bin/strace -D -f -qq -o /run/trace -P /sys/bus/pci/devices/{GPU}/class -e inject=openat:signal=STOP:when=1'
+    start = f'/usr/libexec/vfio-gpu/vfio-gpu-swap start --vm={VM} {GPU} {AUDIO}'
+    host = Host(pc, units=[drop_in(entry(VM), f'SystemCallFilter=@debug\nExecStart=\nExecStart={hangs} {start}')])
+    for verb, state in ('stop', 'inactive'), ('kill', 'failed'):
+        pc.sh(f'systemctl start --no-block {entry(VM)}')
+        pc.wait_until('grep -q "stopped by SIGSTOP" /run/trace')
+        pc.sh(f'systemctl {verb} {entry(VM)}; systemctl kill --signal=CONT {entry(VM)} || true')
+        pc.wait_until(f'[ "$(systemctl is-active {entry(VM)})" = {state} ]')
+        pc.sh('rm /run/trace')
+    assert prop(pc, entry(VM), 'Result') == 'signal' and 'this swap was not begun' not in story(pc)
+    host.is_as_before(failed=[entry(VM)])
 
 
 def left_alone(pc, reason):
