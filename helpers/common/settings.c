@@ -541,9 +541,13 @@ static int resolve_devices(Config *config, Settings *settings, const Location *w
         return 0;
 }
 
-/* What is left of sessions, then who has the GPU open, and these once more after a signal: a step that waits
- * for all of that has to come to say for whom. */
-#define WAITS 3
+/* How often one step waits for so long at most: for what is left of sessions, or for who uses a module; then for
+ * who has the GPU open; and for these once more after a signal. It has to come to say for whom. */
+static unsigned count_waits(const Config *config, const Vm *vm) {
+        const char *holders = config_value(config, vm, KEY_HOLDERS)->choice;
+
+        return 2U + (holders && !streq(holders, "refuse"));
+}
 
 /* Returns where the value, or that word of a list, was assigned, NULL for nowhere. */
 static const Location *find_assignment(const Settings *settings, Key key, const char *word) {
@@ -564,18 +568,19 @@ static const Location *find_fault(const Config *config, const Vm *vm, Key key, K
 }
 
 static int check_vm(Config *config, Vm *vm) {
-        unsigned wait = config_value(config, vm, KEY_HOLDERS_TIMEOUT)->seconds;
+        static const char *const times[] = { "twice", "three times" };
+        unsigned wait = config_value(config, vm, KEY_HOLDERS_TIMEOUT)->seconds, waits = count_waits(config, vm);
         unsigned limit = config_value(config, vm, KEY_TIMEOUT)->seconds;
         char **stop = config_value(config, vm, KEY_STOP_UNITS)->list;
         int r;
 
-        if (WAITS * wait >= limit && !value_problems(config, vm, KEY_HOLDERS_TIMEOUT) &&
+        if (waits * wait >= limit && !value_problems(config, vm, KEY_HOLDERS_TIMEOUT) &&
             !value_problems(config, vm, KEY_TIMEOUT)) {
                 r = complain(config, &vm->problems,
                              find_fault(config, vm, KEY_HOLDERS_TIMEOUT, KEY_TIMEOUT, NULL),
-                             "VM \"%s\": HoldersTimeoutSec= is %us, which a step may wait three times, but "
-                             "TimeoutSec= ends it after %us: expected a TimeoutSec= of more than %us",
-                             vm->name, wait, limit, WAITS * wait);
+                             "VM \"%s\": HoldersTimeoutSec= is %us, which a step may wait %s, but TimeoutSec= "
+                             "ends it after %us: expected a TimeoutSec= of at least %us",
+                             vm->name, wait, times[waits - 2], limit, waits * wait + 1);
                 if (r < 0)
                         return r;
         }

@@ -229,9 +229,9 @@ static void test_complaints(void) {
                   "1min 30s, since every step has an end.");
         complains("TimeoutSec=0", "f:5: TimeoutSec=: \"0\" is too short: expected at least 1 second.");
         complains("TimeoutSec=2d", "f:5: TimeoutSec=: \"2d\" is too long: expected at most one day.");
-        complains("HoldersTimeoutSec=30",
-                  "f:5: VM \"bad\": HoldersTimeoutSec= is 30s, which a step may wait three times, but "
-                  "TimeoutSec= ends it after 90s: expected a TimeoutSec= of more than 90s.");
+        complains("HoldersTimeoutSec=45",
+                  "f:5: VM \"bad\": HoldersTimeoutSec= is 45s, which a step may wait twice, but TimeoutSec= "
+                  "ends it after 90s: expected a TimeoutSec= of at least 91s.");
         complains("StartUnits=display-manager.service",
                   "f:5: VM \"bad\": display-manager.service is in StopUnits= and in StartUnits=: expected "
                   "one of them.");
@@ -258,9 +258,9 @@ static void test_lines(void) {
                 { "[VM a]\nDevices=01:00.0\nStartUnits=a.service x\nStartUnits=b.service\nStopUnits=a.service\n",
                   "f:3: VM \"a\": a.service" },
                 { "[Host]\nStartUnits=display-manager.service\n[VM a]\nDevices=01:00.0\n", "f:2: VM \"a\": display" },
-                { "[VM a]\nDevices=01:00.0\nTimeoutSec=45\n", "f:3: VM \"a\": HoldersTimeoutSec=" },
-                { "[VM a]\nDevices=01:00.0\nTimeoutSec=45\n[Host]\nHoldersTimeoutSec=16\n", "f:3: VM \"a\": Hold" },
-                { "[Host]\nHoldersTimeoutSec=31\n[VM a]\nDevices=01:00.0\n", "f:2: VM \"a\": Hold" },
+                { "[VM a]\nDevices=01:00.0\nTimeoutSec=30\n", "f:3: VM \"a\": HoldersTimeoutSec=" },
+                { "[VM a]\nDevices=01:00.0\nTimeoutSec=30\n[Host]\nHoldersTimeoutSec=16\n", "f:3: VM \"a\": Hold" },
+                { "[Host]\nHoldersTimeoutSec=46\n[VM a]\nDevices=01:00.0\n", "f:2: VM \"a\": Hold" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -269,6 +269,26 @@ static void test_lines(void) {
                 if (!ok(config->has_errors && logged && startswith(logged, cases[i].where)))
                         (void) printf("# %s\n", logged);
         }
+}
+
+/* The VM may wait so long and no longer within the 90 seconds of a step. */
+static void waits(const char *settings, unsigned seconds) {
+        for (unsigned more = 0; more <= 1; more++) {
+                _cleanup_config_free_ Config *config = NULL;
+                _cleanup_free_ char *text = NULL;
+
+                if (asprintf(&text, "[VM a]\nDevices=01:00.0\n%sHoldersTimeoutSec=%u\n", settings, seconds + more) < 0)
+                        return;
+                config = parse(text);
+                ok(n_problems(config, "a") == more);
+        }
+}
+
+/* Who gets a signal is waited for once more. */
+static void test_waits(void) {
+        waits("", 44);
+        waits("Holders=terminate\n", 29);
+        waits("Holders=kill\n", 29);
 }
 
 static void warns(const char *text, const char *expected) {
@@ -404,6 +424,7 @@ int main(void) {
         test_words();
         test_complaints();
         test_lines();
+        test_waits();
         test_warnings();
         test_scopes();
         test_refused_files();
