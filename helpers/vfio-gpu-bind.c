@@ -69,17 +69,16 @@ static int list_driven(const Function *functions, char ***ret) {
         return r;
 }
 
-static int refuse_held(const Task *task, const Holder *holders, size_t n) {
+static int refuse_held(const Task *task, const char *why, const Holder *holders, size_t n) {
         _cleanup_free_ char *who = holders_describe(holders, n);
 
         return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_GPU_HELD, .unit = holders->owner.unit },
-                        "the GPU is in use again, and still after %u s, by %s; its driver would wait for that in the "
-                        "kernel when it is unbound: stop it or name its unit in StopUnits=%s", task->holders_timeout,
-                        who ?: "?", task->holders == HOLDERS_POLICY_REFUSE ? ", or set Holders=terminate" : "");
+                        "the GPU is in use again, and still after %u s, by %s; %s: stop it or name its unit in "
+                        "StopUnits=%s", task->holders_timeout, who ?: "?", why, task->holders == HOLDERS_POLICY_REFUSE ? ", or set Holders=terminate" : "");
 }
 
 /* Returns 1 once nobody has one of the nodes open, 0 if somebody has and an event came, or a negative errno. */
-static int look(const Task *task, char *const *nodes, Patience *patience) {
+static int look(const Task *task, char *const *nodes, const char *why, Patience *patience) {
         _cleanup_free_ char *who = NULL;
         Holder *holders = NULL;
         size_t n = 0;
@@ -94,13 +93,37 @@ static int look(const Task *task, char *const *nodes, Patience *patience) {
         who = holders_describe(holders, n);
         journal_status("Waiting for what has the GPU open again: %s", who ?: "?");
         if (!holders_await(patience, nodes, holders, n))
-                r = refuse_held(task, holders, n);
+                r = refuse_held(task, why, holders, n);
         holders_free(holders, n);
         return r;
 }
 
-/* What has come back since the desktop let go: the end of an I2C bus or of a sound card waits for who has it
- * open, within the unbinding and past every signal. */
+/* Waits until nobody has one of the nodes open any more, for what is said in 'why' if somebody has still. */
+static int wait_for_nodes(const Task *task, char *const *nodes, const char *why, Patience *patience) {
+        int r;
+
+        for (r = !nodes; r == 0;)
+                r = look(task, nodes, why, patience);
+        if (r >= 0)
+                journal_status("%s", "");
+        return r;
+}
+
+/* What has come back since the desktop let go: efifb keeps the GPU's memory, unbound as well, for who has its
+ * node open, and vfio-pci could not have that. */
+static int wait_for_firmware(const Task *task, Patience *patience) {
+        _cleanup_strv_free_ char **nodes = NULL;
+        int r;
+
+        r = nodes_of_firmware(task->functions, &nodes);
+        if (r < 0)
+                return log_error_errno(r, "cannot list the device nodes of the firmware's frame buffer: %m");
+        return wait_for_nodes(task, nodes, "the firmware's frame buffer may keep the GPU's memory for that",
+                              patience);
+}
+
+/* The same for what the drivers have made: the end of an I2C bus or of a sound card waits for who has it open,
+ * within the unbinding and past every signal. */
 static int wait_for_holders(const Task *task, const Function *functions, Patience *patience) {
         _cleanup_strv_free_ char **driven = NULL, **nodes = NULL;
         int r;
@@ -110,12 +133,8 @@ static int wait_for_holders(const Task *task, const Function *functions, Patienc
                 r = nodes_of_functions(driven, &nodes);
         if (r < 0)
                 return log_error_errno(r, "cannot list the device nodes of %s: %m", functions->address);
-
-        for (r = !nodes; r == 0;)
-                r = look(task, nodes, patience);
-        if (r >= 0)
-                journal_status("%s", "");
-        return r;
+        return wait_for_nodes(task, nodes, "its driver would wait for that in the kernel when it is unbound",
+                              patience);
 }
 
 /* Who has come back is waited for and gets a signal, however long the unloading took. Where that has sent one
@@ -192,16 +211,26 @@ static int note_functions(const Task *task, int state, Function **ret) {
         return 0;
 }
 
+static int unbind_consoles(const Task *task, int state, Patience *patience) {
+        int r = wait_for_firmware(task, patience);
+
+        return r < 0 ? r : consoles_unbind(task->functions, task->vm, state);
+}
+
 static int start(const Task *task) {
         _cleanup_functions_free_ Function *functions = NULL;
         _cleanup_close_ int state = -1;
-        Patience patience;
+        Patience patience = {
+                .deadline = clock_now() + task->holders_timeout * USEC_PER_SEC,
+                .again = task->holders_timeout * USEC_PER_SEC,
+                .signal = task_signal(task),
+        };
         int r;
 
         state = state_open(task->vm, true);
         if (state < 0)
                 return log_error_errno(state, "cannot make " STATE_DIRECTORY "/%s: %m", task->vm);
-        r = task->keep_consoles ? 0 : consoles_unbind(task->functions, task->vm, state);
+        r = task->keep_consoles ? 0 : unbind_consoles(task, state, &patience);
         if (r >= 0)
                 r = note_functions(task, state, &functions);
         if (r < 0)
@@ -210,11 +239,6 @@ static int start(const Task *task) {
         /* Overrides come first: from then on nobody else's probe, by udev say, can give a function to
          * another driver. */
         r = override_all(functions);
-        patience = (Patience) {
-                .deadline = clock_now() + task->holders_timeout * USEC_PER_SEC,
-                .again = task->holders_timeout * USEC_PER_SEC,
-                .signal = task_signal(task),
-        };
         if (r >= 0)
                 r = stack_unload(task, functions, state, &patience);
         if (r >= 0)

@@ -181,25 +181,33 @@ static bool firmware_is_on(char *const *functions) {
         return false;
 }
 
-static int find_firmware(char *const *functions, char ***record) {
-        _cleanup_strv_free_ char **devices = NULL;
+int firmware_devices(char *const *functions, char ***devices) {
+        _cleanup_strv_free_ char **all = NULL;
         _cleanup_free_ char *path = root_path(PLATFORM "/devices");
         int r;
 
         if (!firmware_is_on(functions))
                 return 0;
 
-        r = path ? list_directory(path, &devices) : -ENOMEM;
-        STRV_FOREACH(device, devices) {
-                _cleanup_free_ char *link = NULL, *driver = NULL;
+        r = path ? list_directory(path, &all) : -ENOMEM;
+        STRV_FOREACH(device, all)
+                if (r >= 0 && strstr(*device, "-framebuffer"))
+                        r = strv_extendf(devices, PLATFORM "/devices/%s", *device);
+        return r;
+}
 
-                if (r < 0 || !strstr(*device, "-framebuffer"))
-                        continue;
-                link = root_path(PLATFORM "/devices/%s/driver", *device);
+static int find_firmware(char *const *functions, char ***record) {
+        _cleanup_strv_free_ char **devices = NULL;
+        int r;
+
+        r = firmware_devices(functions, &devices);
+        STRV_FOREACH(device, devices) {
+                _cleanup_free_ char *link = root_path("%s/driver", *device), *driver = NULL;
+
                 if (!link)
                         return -ENOMEM;
-                if (read_link_name(link, &driver) >= 0)
-                        r = strv_extendf(record, "firmware %s %s", driver, *device);
+                if (r >= 0 && read_link_name(link, &driver) >= 0)
+                        r = strv_extendf(record, "firmware %s %s", driver, strrchr(*device, '/') + 1);
         }
         return r;
 }

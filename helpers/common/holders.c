@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 
 #include "clock.h"
+#include "consoles.h"
 #include "function.h"
 #include "holders.h"
 #include "log.h"
@@ -45,6 +46,17 @@ void holders_free(Holder *holders, size_t n) {
         free(holders);
 }
 
+/* What newer kernels hang on the function of the firmware's frame buffer is found in two places. */
+static int add_once(const char *name, char ***nodes) {
+        _cleanup_free_ char *node = NULL;
+
+        if (asprintf(&node, "/dev/%s", name) < 0) {
+                node = NULL;
+                return -ENOMEM;
+        }
+        return strv_contains(*nodes, node) ? 0 : strv_consume(nodes, TAKE_PTR(node));
+}
+
 /* "DEVNAME=dri/card0" in a uevent file is the node's name below /dev. Input devices (a jack of the sound
  * card, a keyboard on a USB controller) can go at any time, and logind has keyboards open for their power
  * key: they hold nothing. */
@@ -67,7 +79,7 @@ static int add_node(const char *directory, char ***nodes) {
                 const char *name = startswith(*line, "DEVNAME=");
 
                 if (name && !startswith(name, "input/") && r >= 0)
-                        r = strv_extendf(nodes, "/dev/%s", name);
+                        r = add_once(name, nodes);
         }
         return r;
 }
@@ -145,7 +157,21 @@ int nodes_of_functions(char *const *functions, char ***nodes) {
                 if (r == -ENOMEM)
                         return r;
         }
-        return 0;
+        return nodes_of_firmware(all, nodes);
+}
+
+int nodes_of_firmware(char *const *functions, char ***nodes) {
+        _cleanup_strv_free_ char **devices = NULL;
+        int r;
+
+        r = firmware_devices(functions, &devices);
+        STRV_FOREACH(device, devices) {
+                _cleanup_free_ char *path = root_path("%s", *device);
+
+                if (r >= 0)
+                        r = path ? walk(path, 0, nodes) : -ENOMEM;
+        }
+        return r;
 }
 
 int nodes_of_vfio(char *const *functions, char ***nodes) {

@@ -25,8 +25,13 @@ typedef struct Patience {
 void holders_free(Holder *holders, size_t n);
 
 /* Adds the device nodes ("/dev/…") of everything that hangs on the functions: DRM, frame buffer, sound, I2C,
- * those of NVIDIA's driver, and that of amdgpu where it drives no others. Returns 0 or -ENOMEM. */
+ * those of NVIDIA's driver, that of amdgpu where it drives no others, and those of nodes_of_firmware().
+ * Returns 0 or a negative errno. */
 int nodes_of_functions(char *const *functions, char ***nodes);
+
+/* Adds the device nodes of the firmware's frame buffer if that lies in the memory of one of the functions.
+ * Returns 0 or a negative errno. */
+int nodes_of_firmware(char *const *functions, char ***nodes);
 
 /* Adds the nodes through which a VM holds the functions: the IOMMU groups' and the VFIO devices'. Returns 0
  * or a negative errno. */

@@ -205,6 +205,14 @@ def sound(machine):
     node(machine, AUDIO, "snd_hda_intel", "snd/controlC1")
 
 
+def firmware_node(machine):
+    """The node of the firmware's frame buffer."""
+    fb = "sys/devices/platform/simple-framebuffer.0/graphics/fb0"
+    machine.write(f"{fb}/dev", "29:0\n")
+    machine.write(f"{fb}/uevent", "DEVNAME=fb0\n")
+    machine.write("dev/fb0", "")
+
+
 def nouveau(root, vfio_loaded=True, governor=None):
     """A GPU with an open driver, whose frame buffer has the consoles."""
     machine = Machine(root)

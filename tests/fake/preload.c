@@ -23,7 +23,7 @@
 
 /* What is the fake kernel's; nothing else of the machine is touched. */
 static const char *const places[] = {
-        "/dev/dri", "/dev/nvidia", "/dev/snd", "/dev/vfio", "/etc/modprobe.d", "/lib/modprobe.d", "/lib/modules",
+        "/dev/dri", "/dev/fb", "/dev/nvidia", "/dev/snd", "/dev/vfio", "/etc/modprobe.d", "/lib/modprobe.d", "/lib/modules",
         "/proc/cmdline", "/proc/iomem", "/proc/meminfo", "/proc/modules", "/proc/sys/vm", "/run/modprobe.d",
         "/run/vfio-gpu", "/sys", "/usr/lib/modprobe.d", "/usr/lib/modules", "/usr/local/lib/modprobe.d",
 };

@@ -116,6 +116,34 @@ static void test_gpu(void) {
                                   "/dev/nvidia-caps/nvidia-cap1"));
 }
 
+/* Older kernels hang it on nothing, newer ones on the function. */
+static void test_firmware(void) {
+        const char *const gpu[] = { "0000:01:00.0", NULL }, *const audio[] = { "0000:01:00.1", NULL };
+        const char *const drivers[] = { "BOOTFB", "efifb", "vesafb" };
+
+        set_driver(GPU, "nouveau");
+        put(GPU "/resource", "0xe0000000 0xefffffff 0x14220c\n");
+        put(AUDIO "/resource", "0xf0000000 0xf0003fff 0x140204\n");
+        put_device("/sys/devices/platform/simple-framebuffer.0/drm/card0", "dri/card0");
+        put_device("/sys/devices/platform/simple-framebuffer.0/graphics/fb0", "fb0");
+        put_device(GPU "/efi-framebuffer.0/graphics/fb0", "fb0");
+        put_device("/sys/devices/platform/pcspkr/input/input5/event5", "nothing");
+        put_link("/sys/bus/platform/devices/simple-framebuffer.0", "../../../devices/platform/simple-framebuffer.0");
+        put_link("/sys/bus/platform/devices/efi-framebuffer.0", "../../pci/devices/0000:01:00.0/efi-framebuffer.0");
+        put_link("/sys/bus/platform/devices/pcspkr", "../../../devices/platform/pcspkr");
+
+        for (size_t i = 0; i < ELEMENTSOF(drivers); i++) {
+                _cleanup_free_ char *iomem = NULL;
+
+                if (asprintf(&iomem, "e0000000-efffffff : PCI Bus 0000:01\n  e0000000-e07e8fff : %s\n", drivers[i]) < 0)
+                        abort();
+                put("/proc/iomem", iomem);
+                test_nodes(gpu, STRV_MAKE("/dev/dri/card1", "/dev/dri/renderD129", "/dev/drm_dp_aux0", "/dev/i2c-7", "/dev/fb1",
+                                          "/dev/i2c-3", "/dev/dri/card0", "/dev/fb0"));
+                test_nodes(audio, STRV_MAKE("/dev/snd/controlC1", "/dev/snd/pcmC1D3p"));
+        }
+}
+
 static void test_vfio(void) {
         const char *const both[] = { "0000:01:00.0", "0000:01:00.1", NULL };
         _cleanup_free_ char *gpu = root_path(GPU "/iommu_group"), *audio = root_path(AUDIO "/iommu_group");
@@ -250,6 +278,7 @@ int main(void) {
                 return EXIT_FAILURE;
         root_set(directory);
         test_gpu();
+        test_firmware();
         test_vfio();
         test_description();
         test_renamed();
