@@ -161,7 +161,12 @@ static bool covers(const char *function, unsigned long long address) {
 /* Returns whether a line of /proc/iomem is about the frame buffer that the firmware left: as its device has
  * it (sysfb_create_simplefb()), or the driver, where the device has none. */
 static bool is_firmware(const char *line) {
-        return endswith(line, ": BOOTFB") || endswith(line, ": efifb") || endswith(line, ": vesafb");
+        static const char *const names[] = { ": BOOTFB", ": efifb", ": vesafb", ": efidrm", ": vesadrm" };
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (endswith(line, names[i]))
+                        return true;
+        return false;
 }
 
 /* Returns whether that frame buffer lies in the GPU's memory. */

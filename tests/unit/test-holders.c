@@ -119,7 +119,7 @@ static void test_gpu(void) {
 /* Older kernels hang it on nothing, newer ones on the function. */
 static void test_firmware(void) {
         const char *const gpu[] = { "0000:01:00.0", NULL }, *const audio[] = { "0000:01:00.1", NULL };
-        const char *const drivers[] = { "BOOTFB", "efifb", "vesafb" };
+        const char *const drivers[] = { "BOOTFB", "efifb", "vesafb", "efidrm", "vesadrm" };
 
         set_driver(GPU, "nouveau");
         put(GPU "/resource", "0xe0000000 0xefffffff 0x14220c\n");
