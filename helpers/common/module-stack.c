@@ -170,14 +170,19 @@ static void unload_followers(const Unloading *u, char *const *followers) {
 }
 
 static int unload_followers_of(Unloading *u, char *const *stack) {
-        _cleanup_strv_free_ char **followers = NULL, **others = NULL;
-        int r = 0;
+        _cleanup_strv_free_ char **functions = NULL, **followers = NULL, **others = NULL;
+        int r;
 
+        r = functions_addresses(u->functions, &functions);
         for (char *const *m = stack; m && *m && r >= 0; m++)
                 r = module_followers(u->kmod, *m, &followers);
-        STRV_FOREACH(follower, followers)
-                if (r >= 0 && !strv_contains(stack, *follower))
-                        r = strv_extend(&others, *follower);
+        STRV_FOREACH(follower, followers) {
+                if (r >= 0 && !strv_contains(stack, *follower)) {
+                        r = module_drives_others(*follower, functions);
+                        if (r == 0)
+                                r = strv_extend(&others, *follower);
+                }
+        }
         if (r < 0)
                 return log_error_errno(r, "cannot find the modules that are loaded after others: %m");
 

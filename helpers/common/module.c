@@ -3,6 +3,7 @@
 #include "log.h"
 #include "module-name.h"
 #include "module.h"
+#include "pci.h"
 #include "root.h"
 #include "strv.h"
 #include "text.h"
@@ -216,6 +217,48 @@ int module_followers(struct kmod_ctx *kmod, const char *name, char ***followers)
                         r = strv_extend(followers, other);
         }
         return r < 0 ? r : 0;
+}
+
+/* Returns 1 if an entry of a driver's directory is a device that hangs on none of the functions, 0 if not, or
+ * -ENOMEM. */
+static int is_other_device(const char *path, const char *name, char *const *functions) {
+        _cleanup_free_ char *link = NULL, *target = NULL;
+        int r;
+
+        if (streq(name, "module") || strv_contains(functions, name))
+                return 0;
+        if (asprintf(&link, "%s/%s", path, name) < 0) {
+                link = NULL;
+                return -ENOMEM;
+        }
+        r = read_link(link, &target);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+
+        for (; r == 0 && functions && *functions; functions++)
+                r = pci_carries(*functions, link);
+        return r < 0 ? r : !r;
+}
+
+int module_drives_others(const char *name, char *const *functions) {
+        _cleanup_free_ char *path = root_path("/sys/module/%s/drivers", name);
+        _cleanup_strv_free_ char **drivers = NULL;
+        int r;
+
+        r = path ? list_directory(path, &drivers) : -ENOMEM;
+        if (r == -ENOENT)
+                return 0;
+        STRV_FOREACH(driver, drivers) {
+                _cleanup_free_ char *directory = root_path("/sys/module/%s/drivers/%s", name, *driver);
+                _cleanup_strv_free_ char **entries = NULL;
+
+                if (r == 0)
+                        r = directory ? list_directory(directory, &entries) : -ENOMEM;
+                STRV_FOREACH(entry, entries)
+                        if (r == 0)
+                                r = is_other_device(directory, *entry, functions);
+        }
+        return r;
 }
 
 int module_unload(struct kmod_ctx *kmod, const char *name) {

@@ -40,6 +40,10 @@ int module_stack(struct kmod_ctx *kmod, const char *name, char ***stack);
  * uses. Returns 0 or a negative errno. */
 int module_followers(struct kmod_ctx *kmod, const char *name, char ***followers);
 
+/* Returns 1 if the module's drivers have a device that hangs on none of the functions, 0 if not, or a
+ * negative errno. Such devices are not in the module's use count. */
+int module_drives_others(const char *name, char *const *functions);
+
 /* Unloads exactly one module. Returns 0 also where it is gone already, -EAGAIN where it is in use, or
  * another errno. */
 int module_unload(struct kmod_ctx *kmod, const char *name);

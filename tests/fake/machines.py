@@ -230,8 +230,9 @@ def nouveau(root, vfio_loaded=True, governor=None):
     return machine
 
 
-def nvidia(root):
-    """A GPU with NVIDIA's driver, beside which the firmware's frame buffer stays."""
+def nvidia(root, followers={"extra": None}):
+    """A GPU with NVIDIA's driver, beside which the firmware's frame buffer stays. After the driver others are loaded, some of
+    which drive a device."""
     machine = Machine(root)
     vfio(machine)
     audio(machine)
@@ -239,8 +240,12 @@ def nvidia(root):
     machine.module("nvidia_modeset", ["nvidia"])
     machine.module("nvidia_uvm", ["nvidia"])
     machine.module("nvidia_drm", ["nvidia_modeset"])
-    machine.module("extra")
-    machine.write("etc/modprobe.d/nvidia.conf", "softdep nvidia post: extra\n")
+    for name, device in followers.items():
+        machine.module(name, (), device and name)
+        if device:
+            machine.write(f"sys/devices/pci0000:00/{device}/uevent", "")
+            machine.link(f"sys/bus/pci/drivers/{name}/{os.path.basename(device)}", f"sys/devices/pci0000:00/{device}")
+    machine.write("etc/modprobe.d/nvidia.conf", f"softdep nvidia post: {' '.join(followers)}\n")
     machine.function(GPU, ["nvidia"])
     machine.bind("pci", GPU, "nvidia")
 
@@ -256,6 +261,11 @@ def nvidia(root):
     machine.console(1, "(M) frame buffer device", 1, "simple-framebuffer@simple-framebuffer.0")
     machine.finish()
     return machine
+
+
+def followed(root):
+    """Modules with drivers that are loaded after NVIDIA's: one has a device of its own, one a device of the GPU's I2C bus."""
+    return nvidia(root, {"extra": None, "other": OTHER, "typec": f"{GPU}/i2c-3/3-0008"})
 
 
 def two_nvidia(root):
