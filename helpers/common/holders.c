@@ -315,8 +315,6 @@ static int describe_process(pid_t pid, const char *node, Holder *ret) {
         return owner_find(pid, &ret->owner) >= 0 && ret->name && ret->node ? 0 : -ENOMEM;
 }
 
-/* A process that PID 1 has forked has all that it has open until it runs a program of its own, which a getty
- * may wait for. */
 static bool runs_init(pid_t pid) {
         char path[sizeof("/proc//exe") + 3 * sizeof(pid_t)];
         struct stat st, init;
@@ -326,9 +324,28 @@ static bool runs_init(pid_t pid) {
                 st.st_dev == init.st_dev;
 }
 
+/* Returns the parent of a process, or 0 where that cannot be known. */
+static pid_t find_parent(pid_t pid) {
+        char path[sizeof("/proc//stat") + 3 * sizeof(pid_t)];
+        _cleanup_free_ char *text = NULL;
+        const char *name_end = NULL;
+        pid_t parent = 0;
+
+        (void) snprintf(path, sizeof(path), "/proc/%i/stat", pid);
+        if (read_text_file(path, 4096, &text) >= 0)
+                name_end = strrchr(text, ')');
+        return name_end && sscanf(name_end, ") %*c %i", &parent) == 1 ? parent : 0;
+}
+
+/* A process that PID 1 has forked has all that it has open until it runs a program of its own, which a getty
+ * may wait for, and is called "(agetty)" as long. The managers of users run the same program, under its name. */
+static bool is_init(const Holder *holder) {
+        return holder->pid == 1 || (*holder->name == '(' && find_parent(holder->pid) == 1 && runs_init(holder->pid));
+}
+
 static bool is_harmless(const Holder *holder) {
         return startswith(holder->node, "/dev/dri/card") &&
-                (runs_init(holder->pid) || streq(holder->owner.unit, "systemd-logind.service"));
+                (is_init(holder) || streq(holder->owner.unit, "systemd-logind.service"));
 }
 
 /* Lists the kernel's own threads, which have nothing open: half of all processes, and as long to look at as

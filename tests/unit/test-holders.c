@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/inotify.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -232,6 +233,88 @@ static void test_renamed(void) {
         (void) waitpid(pid, &status, 0);
 }
 
+/* Forks a process that keeps what is open, and returns once it has the name. With 'child' it has one itself. */
+static void fork_holder(const char *name, const char *child) {
+        int ready[2];
+        pid_t pid;
+        char byte;
+
+        if (pipe2(ready, O_CLOEXEC) < 0)
+                _exit(EXIT_FAILURE);
+        pid = fork();
+        if (pid == 0) {
+                if (child)
+                        fork_holder(child, NULL);
+                if (prctl(PR_SET_NAME, name) < 0 || write(ready[1], "", 1) != 1)
+                        _exit(EXIT_FAILURE);
+                for (;;)
+                        (void) pause();
+        }
+        if (pid < 0 || read(ready[0], &byte, 1) != 1)
+                _exit(EXIT_FAILURE);
+}
+
+/* Writes the names of those that have the card open. */
+static void write_holders(int out) {
+        Holder *holders = NULL;
+        size_t n = 0;
+
+        if (holders_find(STRV_MAKE("/dev/dri/card0"), &holders, &n) < 0)
+                return;
+        for (size_t i = 0; i < n; i++)
+                (void) dprintf(out, "%s ", holders[i].name);
+        (void) dprintf(out, "end");
+        holders_free(holders, n);
+}
+
+/* PID 1 has the card open, and so have a getty that it has forked, the manager of a user, which is the same
+ * program, and what that has forked. */
+_Noreturn static void be_init(const char *devices, int out) {
+        int status;
+        pid_t pid;
+
+        if (mount("proc", "/proc", "proc", 0, NULL) < 0 || mount(devices, "/dev", NULL, MS_BIND, NULL) < 0 ||
+            open("/dev/dri/card0", O_RDONLY | O_CLOEXEC) < 0)
+                _exit(EXIT_FAILURE);
+        fork_holder("(agetty)", NULL);
+        fork_holder("systemd", "(service)");
+        pid = fork();
+        if (pid == 0) {
+                write_holders(out);
+                _exit(EXIT_SUCCESS);
+        }
+        (void) waitpid(pid, &status, 0);
+        _exit(EXIT_SUCCESS);
+}
+
+/* Whoever is PID 1 here need not be a service manager: one more is made. */
+static void test_init(void) {
+        _cleanup_free_ char *devices = root_path("/dev");
+        char names[128] = "";
+        int pipes[2], status;
+        ssize_t n = 0, k;
+        pid_t pid;
+
+        put("/dev/dri/card0", "");
+        if (pipe2(pipes, O_CLOEXEC) < 0 || (pid = fork()) < 0)
+                abort();
+        if (pid == 0) {
+                if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID) >= 0 && (pid = fork()) == 0)
+                        be_init(devices, pipes[1]);
+                (void) waitpid(pid, &status, 0);
+                _exit(EXIT_SUCCESS);
+        }
+        (void) close(pipes[1]);
+        while ((k = read(pipes[0], names + n, sizeof(names) - 1 - (size_t) n)) > 0)
+                n += k;
+        if (n > 0)
+                is(names, "systemd (service) end");
+        else
+                (void) printf("# skipped: no name spaces to be had\n");
+        (void) close(pipes[0]);
+        (void) waitpid(pid, &status, 0);
+}
+
 /* In the place of the C library's: a machine whose containers have all instances that root may have. */
 int inotify_init1(_unused_ int flags) {
         errno = EMFILE;
@@ -282,6 +365,7 @@ int main(void) {
         test_vfio();
         test_description();
         test_renamed();
+        test_init();
         test_wait();
         (void) nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
         return tap_done();

@@ -47,7 +47,11 @@ KillMode=mixed
 LINGERING = [
     ('desktop.service', '[Service]\nExecStart=/usr/bin/sleep infinity\n'),
     ('../user/hold-it.service', "[Service]\nExecStart=/bin/sh -c 'exec 3</dev/dri/card0; exec sleep infinity'\n"),
+    ('../user/hold-it.socket', '[Socket]\nListenSpecial=/dev/dri/card0\n'),
 ]
+
+# Asks the manager of a user who has no session.
+AS_USER = 'setpriv --reuid=user --clear-groups env XDG_RUNTIME_DIR=/run/user/1000 systemctl --user'
 
 
 def without_greeter(pc, config, units):
@@ -185,13 +189,13 @@ def case_lingering_manager(pc):
     frozen, and one that is gone, keep nobody."""
     host = without_greeter(pc, f'[VM {VM}]\nStopUnits=desktop.service\nStopUserUnits=hold-*\nHoldersTimeoutSec=1\n',
                            LINGERING)
-    pc.sh('''
+    pc.sh(f'''
         chmod 666 /dev/dri/card0
         loginctl enable-linger user
         loginctl enable-linger lightdm
         frozen=user@$(id -u lightdm).service
         systemctl start desktop.service user@1000.service $frozen
-        setpriv --reuid=user --clear-groups env XDG_RUNTIME_DIR=/run/user/1000 systemctl --user start hold-it
+        {AS_USER} start hold-it
         systemctl freeze $frozen
         mkdir -p /run/user/4242
         touch /run/systemd/users/4242
@@ -203,3 +207,12 @@ def case_lingering_manager(pc):
     demand(story(pc), 'stopping user unit hold-it.service of user, which is not started again after the swap',
            'the service manager of lightdm has not stopped its units', 'the service manager of 4242 has not stopped its units')
     in_order(pc.journal(), 'Stopped hold-it.service', 'Stopping desktop.service')
+
+
+def case_held_by_a_users_manager(pc):
+    """The manager of a user counts, though it runs PID 1's program."""
+    host = without_greeter(pc, f'[VM {VM}]\nHoldersTimeoutSec=1\n', LINGERING)
+    pc.sh(f'chmod 666 /dev/dri/card0; loginctl enable-linger user; systemctl start user@1000.service; {AS_USER} start hold-it.socket')
+    pid = pc.sh('systemctl show -P MainPID user@1000.service')
+    demand(host.start_fails(), f'systemd (pid {pid}, user unit init.scope of user) on /dev/dri/card0')
+    assert states(pc, 'user@1000.service') == ['active']
