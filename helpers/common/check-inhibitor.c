@@ -18,6 +18,12 @@ static bool has_word(const char *words, const char *word) {
         return false;
 }
 
+/* With systemd 257 came locks that let root, and the user who has them, shut down: what they say of unsaved
+ * work is as true. */
+static bool is_block(const char *mode) {
+        return streq(mode, "block") || streq(mode, "block-weak");
+}
+
 /* What another swap holds is about the machine, not about the desktop. */
 static bool is_ours(const char *who, uint32_t uid) {
         return streq(who, INHIBITOR_WHO) && uid == 0;
@@ -56,7 +62,7 @@ int check_inhibitors(CheckContext *c) {
 
         r = sd_bus_message_enter_container(reply, 'a', "(ssssuu)");
         while (r >= 0 && (r = sd_bus_message_read(reply, "(ssssuu)", &what, &who, &why, &mode, &uid, &pid)) > 0)
-                if (streq(mode, "block") && has_word(what, "shutdown") && !is_ours(who, uid))
+                if (is_block(mode) && has_word(what, "shutdown") && !is_ours(who, uid))
                         r = add_inhibitor(c, who, why, uid, pid);
         return r;
 }
