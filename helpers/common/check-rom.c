@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "check-part.h"
@@ -17,6 +18,7 @@ typedef struct RomFile {
         const char *name; /* as in the domain */
         char *printable;
         char *path; /* where it is now */
+        int fd;
         uint8_t *data;
         size_t size;
 } RomFile;
@@ -24,6 +26,7 @@ typedef struct RomFile {
 static void rom_file_done(RomFile *file) {
         free(file->printable);
         free(file->path);
+        safe_close(file->fd);
         free(file->data);
 }
 
@@ -47,18 +50,20 @@ static int add_not_run(CheckContext *c, const RomFile *file, const char *why) {
                             file->printable, why);
 }
 
-/* Returns 1 if there is a file that QEMU accepts, 0 if not, or -ENOMEM. */
-static int check_presence(CheckContext *c, const RomFile *file) {
+/* Opens it, once for all: in somebody's home it can be another one the next moment, and a FIFO would be waited
+ * for. Returns 1 if there is a file that QEMU accepts, 0 if not, or -ENOMEM. */
+static int check_presence(CheckContext *c, RomFile *file) {
         const char *why = NULL;
         struct stat st;
         int r;
 
-        r = stat(file->path, &st) < 0 ? -errno : 0;
+        file->fd = open(file->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+        r = file->fd < 0 || fstat(file->fd, &st) < 0 ? -errno : 0;
         if (r == -ENOENT || r == -ENOTDIR)
                 why = "does not exist";
-        else if (r < 0)
+        else if (r < 0 && r != -ENXIO) /* as of a socket */
                 return add_unreadable(c, file, strerror(-r));
-        else if (!S_ISREG(st.st_mode))
+        else if (r < 0 || !S_ISREG(st.st_mode))
                 why = "is not a file";
         else if (st.st_size == 0)
                 why = "is empty";
@@ -82,15 +87,18 @@ static int check_place(CheckContext *c, const RomFile *file) {
 
 /* Of what is larger than a ROM, no more than that it is. */
 static int read_data(RomFile *file) {
-        _cleanup_fclose_ FILE *f = fopen(file->path, "re");
+        ssize_t n;
 
-        if (!f)
-                return -errno;
         file->data = malloc(ROM_SIZE_MAX + 1);
         if (!file->data)
                 return -ENOMEM;
-        file->size = fread(file->data, 1, ROM_SIZE_MAX + 1, f);
-        return ferror(f) ? -EIO : 0;
+        while (file->size <= ROM_SIZE_MAX &&
+               (n = read(file->fd, file->data + file->size, ROM_SIZE_MAX + 1 - file->size)) != 0) {
+                if (n < 0)
+                        return -errno;
+                file->size += (size_t) n;
+        }
+        return 0;
 }
 
 static bool has_legacy_image(const Rom *rom) {
@@ -178,6 +186,7 @@ int check_rom(CheckContext *c, const Domain *domain, const Hostdev *hostdev) {
         _cleanup_(rom_file_done) RomFile file = {
                 .vm = c->check->vm_name,
                 .address = hostdev->address,
+                .fd = -1,
                 .name = hostdev->rom_file,
                 .firmware = domain->firmware,
         };
