@@ -212,7 +212,25 @@ def case_lingering_manager(pc):
 def case_held_by_a_users_manager(pc):
     """The manager of a user counts, though it runs PID 1's program."""
     host = without_greeter(pc, f'[VM {VM}]\nHoldersTimeoutSec=1\n', LINGERING)
-    pc.sh(f'chmod 666 /dev/dri/card0; loginctl enable-linger user; systemctl start user@1000.service; {AS_USER} start hold-it.socket')
+    pc.sh(f'''
+        chmod 666 /dev/dri/card0
+        loginctl enable-linger user
+        systemctl start user@1000.service
+        {AS_USER} start hold-it.socket''')
     pid = pc.sh('systemctl show -P MainPID user@1000.service')
     demand(host.start_fails(), f'systemd (pid {pid}, user unit init.scope of user) on /dev/dri/card0')
     assert states(pc, 'user@1000.service') == ['active']
+
+
+def case_unit_that_no_user_has(pc):
+    """A name in StopUserUnits= that no user's manager has a unit of is told, and neither one that does not run nor a pattern is."""
+    host = without_greeter(pc, f'[VM {VM}]\nStopUnits=desktop.service\nStopUserUnits=hold-it.service hold-on.service none-*\n'
+                           'HoldersTimeoutSec=1\n', LINGERING)
+    pc.sh('''
+        loginctl enable-linger user
+        systemctl stop user@$(id -u lightdm).service
+        systemctl start desktop.service user@1000.service''')
+    host.start()
+    said = story(pc)
+    demand(said, "StopUserUnits= names hold-on.service, and no user's service manager has such a unit now")
+    assert said.count('StopUserUnits= names') == 1, said
