@@ -1,26 +1,121 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
 #include <ftw.h>
 #include <sys/stat.h>
 
+#include <systemd/sd-login.h>
+
 #include "check-part.h"
 #include "holders.h"
+#include "log.h"
 #include "root.h"
 #include "strv.h"
 #include "tap.h"
+#include "user-units.h"
 
-/* What is said of other swaps, with a service manager and processes that are made up. */
+/* What is said of other swaps, with a service manager, logind and processes that are made up; and of a file
+ * that changes while it is looked at. */
 
 static struct {
         const char *service, *target; /* the states of the other VM's units */
         char *const *units;           /* those on their way to or from a swap */
         const char *holder;
+        const char *what, *mode; /* of the one lock that logind has, until it was read */
+        const char *known;       /* the one unit that the managers of users know */
+        bool is_silent;          /* they do not answer */
+        const char *file;        /* becomes a FIFO once it was looked at by its name */
+        char said[512];          /* the last notice */
 } world;
 
-int manager_unit_string(_unused_ Manager *m, const char *unit, _unused_ const char *interface,
-                        _unused_ const char *property, char **ret) {
-        *ret = strdup(strstr(unit, ".target") ? world.target : world.service);
+int manager_unit_string(_unused_ Manager *m, const char *unit, _unused_ const char *interface, const char *property,
+                        char **ret) {
+        if (streq(property, "LoadState"))
+                *ret = strdup(streq(unit, world.known) ? "loaded" : "not-found");
+        else
+                *ret = strdup(strstr(unit, ".target") ? world.target : world.service);
         return *ret ? 0 : -ENOMEM;
+}
+
+int manager_open(_unused_ const char *address, Manager **ret) {
+        *ret = NULL;
+        return world.is_silent ? -EIO : 0;
+}
+
+Manager *manager_close(_unused_ Manager *m) {
+        return NULL;
+}
+
+int manager_queue(_unused_ Manager *m, _unused_ const char *method, _unused_ const char *unit,
+                  _unused_ const char *mode, _unused_ sd_bus_error *error) {
+        return 1;
+}
+
+int manager_wait(_unused_ Manager *m, _unused_ int interrupt, _unused_ uint64_t deadline) {
+        return 0;
+}
+
+sd_bus *manager_bus(_unused_ Manager *m) {
+        return NULL;
+}
+
+int sd_bus_message_new_method_call(_unused_ sd_bus *bus, sd_bus_message **ret, _unused_ const char *destination,
+                                   _unused_ const char *path, _unused_ const char *interface,
+                                   _unused_ const char *member) {
+        *ret = NULL;
+        return 0;
+}
+
+int sd_bus_call(_unused_ sd_bus *bus, _unused_ sd_bus_message *call, _unused_ uint64_t usec,
+                _unused_ sd_bus_error *error, sd_bus_message **reply) {
+        *reply = NULL;
+        return 0;
+}
+
+int sd_bus_message_enter_container(_unused_ sd_bus_message *m, _unused_ char type, _unused_ const char *contents) {
+        return 1;
+}
+
+/* Of the inhibitors: what, who, why, mode, uid, pid. */
+int sd_bus_message_read(_unused_ sd_bus_message *m, _unused_ const char *types, ...) {
+        const char *strings[] = { world.what, "Editor", "unsaved work", world.mode };
+        va_list ap;
+
+        if (!world.mode)
+                return 0;
+        va_start(ap, types);
+        for (size_t i = 0; i < ELEMENTSOF(strings); i++)
+                *va_arg(ap, const char **) = strings[i];
+        *va_arg(ap, uint32_t *) = 1000;
+        *va_arg(ap, uint32_t *) = 4711;
+        va_end(ap);
+        world.mode = NULL;
+        return 1;
+}
+
+sd_bus_message *sd_bus_message_unref(_unused_ sd_bus_message *m) {
+        return NULL;
+}
+
+int sd_get_uids(uid_t **ret) {
+        *ret = calloc(1, sizeof(uid_t));
+        if (!*ret)
+                return -ENOMEM;
+        **ret = getuid();
+        return 1;
+}
+
+/* The bus of the user's manager is there. */
+int access(const char *path, int mode) {
+        return startswith(path, "/run/user/") ? 0 : faccessat(AT_FDCWD, path, mode, 0);
+}
+
+int stat(const char *path, struct stat *st) {
+        int r = fstatat(AT_FDCWD, path, st, 0);
+
+        if (world.file && streq(path, world.file) && (unlink(path) < 0 || mkfifo(path, 0600) < 0))
+                abort();
+        return r;
 }
 
 int manager_list_units(_unused_ Manager *m, _unused_ char *const *states, _unused_ char *const *patterns,
@@ -86,6 +181,84 @@ static void test_holders(void) {
         world.holder = NULL;
 }
 
+/* Returns what is found of a lock, to be freed, or NULL. */
+static char *find_lock(const char *what, const char *mode) {
+        const Check check = { .stop_units = STRV_MAKE("display-manager.service") };
+        _cleanup_findings_ Findings findings = { 0 };
+        char manager;
+        CheckContext c = { .check = &check, .manager = (Manager *) &manager, .findings = &findings };
+
+        world.what = what;
+        world.mode = mode;
+        ok(check_inhibitors(&c) == 0);
+        return findings.n == 1 ? strdup(findings.list->sentence) : NULL;
+}
+
+static void test_inhibitors(void) {
+        _cleanup_free_ char *block = find_lock("sleep:shutdown", "block"), *weak = find_lock("shutdown", "block-weak"),
+                            *delay = find_lock("shutdown", "delay"), *sleeps = find_lock("sleep", "block");
+
+        is(block, "Editor (pid 4711 of user 1000) blocks a shutdown, and a swap ends the desktop as one does; its "
+           "reason: unsaved work; let it finish, or set Inhibitors=ignore");
+        is(weak, block);
+        is(delay, NULL);
+        is(sleeps, NULL);
+}
+
+static void keep_notice(int level, _unused_ int error, _unused_ const LogSubject *subject, const char *text) {
+        if (level == LOG_NOTICE)
+                (void) snprintf(world.said, sizeof(world.said), "%s", text);
+}
+
+static void test_user_units(void) {
+        char **units = STRV_MAKE("kwin*", "plasma.service", "plsama.service");
+
+        log_set_sink(keep_notice);
+        world.known = "plasma.service";
+        world.is_silent = true;
+        stop_user_units(units);
+        is(world.said, "");
+        world.is_silent = false;
+        stop_user_units(units);
+        is(world.said, "StopUserUnits= names plsama.service, and no user's service manager has such a unit now: if one "
+           "should, correct the name as 'systemctl --user list-units --all' has it there");
+        log_set_sink(log_sink_stderr);
+}
+
+static void put(const char *directory, const char *name, const char *text) {
+        _cleanup_free_ char *path = root_path("%s/%s", directory, name);
+        _cleanup_fclose_ FILE *f = NULL;
+
+        for (char *slash = path ? strchr(path + 1, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
+                *slash = 0;
+                (void) mkdir(path, 0755);
+                *slash = '/';
+        }
+        f = path ? fopen(path, "we") : NULL;
+        if (!f || fputs(text, f) < 0)
+                abort();
+}
+
+/* A file in a home that its user puts a FIFO in the place of, which a start would wait for. */
+static void test_rom(void) {
+        _cleanup_free_ char *path = root_path("/home/user/gpu.rom");
+        const Check check = { .vm_name = "My first" };
+        const Domain domain = { .firmware = FIRMWARE_UEFI };
+        const Hostdev hostdev = { .address = (char *) "0000:01:00.0", .rom_file = (char *) "/home/user/gpu.rom" };
+        _cleanup_findings_ Findings findings = { 0 };
+        CheckContext c = { .check = &check, .findings = &findings };
+
+        put("/sys/bus/pci/devices/0000:01:00.0", "class", "0x030000\n");
+        put("/home/user", "gpu.rom", "none\n");
+        world.file = path;
+        (void) alarm(60);
+        ok(check_rom(&c, &domain, &hostdev) == 0);
+        (void) alarm(0);
+        world.file = NULL;
+        if (ok(findings.n > 0))
+                is(findings.list[findings.n - 1].info->id, "rom-not-run");
+}
+
 /* What is left of the VM's own swap. */
 static void test_state(const char *root) {
         _cleanup_free_ char *path = NULL, *sentence = NULL;
@@ -118,6 +291,9 @@ int main(void) {
         test_others();
         test_holders();
         test_state(directory);
+        test_inhibitors();
+        test_user_units();
+        test_rom();
         (void) nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
         return tap_done();
 }
