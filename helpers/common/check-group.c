@@ -95,7 +95,8 @@ static int check_group(CheckContext *c, const char *address, char ***seen) {
                 return findings_add(c->findings, FINDING_GROUP_MISSING, address,
                                     "%s is in no IOMMU group though the IOMMU is on: firmware or an option "
                                     "of the kernel (igfx_off) leaves it out, and it cannot be handed over "
-                                    "as it is", address);
+                                    "as it is: take that option from the kernel's command line if it is there, "
+                                    "otherwise look for newer firmware, and reboot", address);
         if (strv_contains(*seen, group))
                 return 0;
 
