@@ -74,7 +74,8 @@ static int refuse_held(const Task *task, const char *why, const Holder *holders,
 
         return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_GPU_HELD, .unit = holders->owner.unit },
                         "the GPU is in use again, and still after %u s, by %s; %s: stop it or name its unit in "
-                        "StopUnits=%s", task->holders_timeout, who ?: "?", why, task->holders == HOLDERS_POLICY_REFUSE ? ", or set Holders=terminate" : "");
+                        "StopUnits=%s", task->holders_timeout, who ?: "?", why,
+                        task->holders == HOLDERS_POLICY_REFUSE ? ", or set Holders=terminate" : "");
 }
 
 /* Returns 1 once nobody has one of the nodes open, 0 if somebody has and an event came, or a negative errno. */
