@@ -265,7 +265,9 @@ def nvidia(root, followers={"extra": None}):
 
 def followed(root):
     """Modules with drivers that are loaded after NVIDIA's: one has a device of its own, one a device of the GPU's I2C bus."""
-    return nvidia(root, {"extra": None, "other": OTHER, "typec": f"{GPU}/i2c-3/3-0008"})
+    machine = nvidia(root, {"extra": None, "other": OTHER, "typec": f"{GPU}/i2c-3/3-0008"})
+    machine.function(OTHER, ["other"], group="7")
+    machine.link(f"sys/devices/pci0000:00/{OTHER}/driver", "sys/bus/pci/drivers/other")
 
 
 def two_nvidia(root):
