@@ -6,8 +6,6 @@
 #include "root.h"
 #include "strv.h"
 
-#define CLASS_HOST_BRIDGE 0x0600
-
 /* Lists the functions that show pictures: after a new card or slot, what was meant is one of them. */
 static int list_displays(char **ret) {
         _cleanup_strv_free_ char **all = NULL, **displays = NULL;
@@ -54,7 +52,7 @@ static int check_presence(CheckContext *c, const char *address) {
         return findings_add(c->findings, FINDING_DEVICE_BRIDGE, address,
                             "%s is a %s, which cannot be handed over: what is behind it would go with it; "
                             "take it out of Devices=", address,
-                            class == CLASS_HOST_BRIDGE ? "host bridge" : "bridge");
+                            class == PCI_CLASS_HOST_BRIDGE ? "host bridge" : "bridge");
 }
 
 /* Says how vfio-pci came to have the function, and how it would not. */

@@ -8,8 +8,6 @@
 #include "strv.h"
 #include "text.h"
 
-#define CLASS_HOST_BRIDGE 0x0600
-
 static bool is_display(const char *address) {
         int class = pci_class(address);
 
@@ -81,8 +79,8 @@ static int add_function(char ***functions, const char *address, char **ret_probl
 
         if (class >= 0 && pci_class_is_bridge(class))
                 return refusal(ret_problem, "%s is a %s, which always stays with the host: take it out%s", address,
-                               class == CLASS_HOST_BRIDGE ? "host bridge" : "bridge",
-                               class == CLASS_HOST_BRIDGE ? "" : ", a VM gets the devices behind it");
+                               class == PCI_CLASS_HOST_BRIDGE ? "host bridge" : "bridge",
+                               class == PCI_CLASS_HOST_BRIDGE ? "" : ", a VM gets the devices behind it");
         if (strv_contains(*functions, address))
                 return refusal(ret_problem, "%s is listed twice", address);
         return strv_extend(functions, address);

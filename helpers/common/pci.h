@@ -51,6 +51,7 @@ int pci_read_override(const char *address, char **ret);
 /* Base classes and classes, as the upper 8 and 16 of the 24 bits of the "class" attribute. */
 #define PCI_BASE_CLASS_DISPLAY 0x03
 #define PCI_BASE_CLASS_BRIDGE 0x06
+#define PCI_CLASS_HOST_BRIDGE 0x0600
 #define PCI_CLASS_HDA 0x0403
 
 /* Returns the class (base class and sub-class, 16 bits), or a negative errno. */
