@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <ctype.h>
 #include <sys/file.h>
 #include <sys/wait.h>
-
-#include <systemd/sd-login.h>
 
 #include "bus.h"
 #include "clock.h"
@@ -42,24 +39,24 @@ static int check_vm_is_gone(const char *vm, char *const *addresses) {
 }
 
 /* With its jobs done, a process of a step that is still there waits in the kernel, for the GPU as a rule:
- * whoever touches the GPU as well would wait with it. */
-static int check_nothing_is_stuck(const char *vm) {
-        _cleanup_strv_free_ char **pids = NULL;
+ * whoever touches the GPU as well would wait with it. Without the service manager nobody has ended any. */
+static int check_nothing_is_stuck(Manager *m, const char *vm) {
+        _cleanup_free_ char *pid = NULL, *unit = NULL;
         int r;
 
-        r = list_directory("/proc", &pids);
-        STRV_FOREACH(pid, pids) {
-                _cleanup_free_ char *unit = NULL;
-
-                if (!isdigit((unsigned char) **pid) || sd_pid_get_unit(atoi(*pid), &unit) < 0 ||
-                    !swap_has_unit(unit, vm))
-                        continue;
+        r = swap_find_process(vm, &pid, &unit);
+        if (r < 0)
+                return log_error_errno(r, "cannot look for processes of the steps: %m");
+        if (r > 0 && m)
                 return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_HALF_DONE, .unit = unit },
                                 "process %s of %s cannot be ended: it waits in the kernel, whose log may "
                                 "say for what ('journalctl -k'); if it does not go away, only a reboot "
-                                "brings the GPU back", *pid, unit);
-        }
-        return r < 0 ? log_error_errno(r, "cannot look for processes of the steps: %m") : 0;
+                                "brings the GPU back", pid, unit);
+        if (r > 0)
+                return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_HALF_DONE, .unit = unit },
+                                "process %s of %s still runs, and the service manager cannot be asked to end it: "
+                                "wait for it, or run 'kill %s', then run this again", pid, unit, pid);
+        return 0;
 }
 
 static void tell_waiting(const char *who, char *const *units) {
@@ -212,7 +209,7 @@ static int recover_by_records(Manager *m, const char *vm, char *const *addresses
 
         r = check_vm_is_gone(vm, addresses);
         if (r >= 0)
-                r = check_nothing_is_stuck(vm);
+                r = check_nothing_is_stuck(m, vm);
         if (r < 0)
                 return r;
 

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <ctype.h>
+#include <signal.h>
+
+#include <systemd/sd-login.h>
+
 #include "clock.h"
 #include "function.h"
 #include "holders.h"
@@ -7,6 +12,7 @@
 #include "log.h"
 #include "pin.h"
 #include "record.h"
+#include "root.h"
 #include "state.h"
 #include "swap.h"
 
@@ -16,6 +22,9 @@
 /* When the steps take so long that somebody may ask why, and how often the answer is made anew. */
 #define LOOK_AFTER USEC_PER_SEC
 #define LOOK_AGAIN (10 * USEC_PER_SEC)
+
+/* The one program of a swap that runs as long as that. */
+#define INHIBIT "vfio-gpu-inhibit@"
 
 #define NOT_UNDONE STRV_MAKE("active", "activating", "deactivating", "reloading")
 
@@ -52,6 +61,28 @@ int swap_units(Manager *m, const char *vm, char *const *states, char ***ret) {
 
         *ret = TAKE_PTR(units);
         return 0;
+}
+
+int swap_find_process(const char *vm, char **ret_pid, char **ret_unit) {
+        _cleanup_strv_free_ char **pids = NULL;
+        int r;
+
+        r = list_directory("/proc", &pids);
+        STRV_FOREACH(pid, pids) {
+                _cleanup_free_ char *unit = NULL;
+
+                if (!isdigit((unsigned char) **pid) || sd_pid_get_unit(atoi(*pid), &unit) < 0 ||
+                    !swap_has_unit(unit, vm))
+                        continue;
+                if (startswith(unit, INHIBIT)) {
+                        (void) kill(atoi(*pid), SIGTERM);
+                        continue;
+                }
+                *ret_pid = strdup(*pid);
+                *ret_unit = TAKE_PTR(unit);
+                return *ret_pid ? 1 : -ENOMEM;
+        }
+        return r;
 }
 
 /* Says who keeps the steps from being undone: a VM that has the functions, or those of them that are not

@@ -369,10 +369,12 @@ def case_test_is_stopped_early(pc):
 
 def case_without_bus(pc):
     """Where not even the bus runs, each function gets its driver back; the service manager's part is done when it can be asked."""
-    host = Host(pc)
+    host = Host(pc, ONE_VM + 'Inhibit=sleep\n')
     host.start()
+    pid = prop(pc, step('inhibit'), 'MainPID')
     pc.sh('systemctl stop dbus.socket dbus.service')
     demand(pc.run(f'vfio-gpuctl recover {VM}')[1], 'going on without the service manager', 'gave 0000:01:00.0 back to')
+    pc.wait_until(f'[ ! -d /proc/{pid} ]')
     pc.sh(f'systemctl start dbus.socket; {BUS}')
     host.stop()
     host.is_back()
