@@ -234,7 +234,8 @@ static int report_failure(Manager *m, const Task *task) {
                 subject.unit = *unit;
                 (void) log_full(LOG_ERR, 0, &subject,
                                 "%s failed: %s; everything is taken back, 'journalctl VFIO_GPU_VM=\"%s\"' has the "
-                                "whole story", *unit, !isempty(status) ? status : result ?: "?", task->vm_name);
+                                "whole story", *unit, !isempty(status) ? status : result ? swap_result(result) : "?",
+                                task->vm_name);
         }
         if (!any)
                 (void) log_full(LOG_ERR, 0, &subject,
@@ -518,6 +519,7 @@ static int give_back(Manager *m, const Task *task, int state) {
         /* Where the way back of the first step was ended before it did. */
         (void) swap_stop_started(m, state);
         swap_wait_for_desktop(m, units, false);
+        swap_tell_killed(m, task->vm, state);
         forget_failures(m, task->vm, state_read(state, RECORD_CANCELLED, &cancelled) < 0);
 
         r = swap_finish(m, task->vm, state);
@@ -528,34 +530,38 @@ static int give_back(Manager *m, const Task *task, int state) {
 
 /* A stop ends the checks by its signal, and is no failure. Where SIGTERM came from elsewhere the job still is
  * the start. */
-static void forgive_stop(const char *vm) {
-        const char *status = getenv("EXIT_STATUS");
+static void forgive_stop(Manager *m, const char *vm) {
         _cleanup_free_ char *entry = NULL;
-        _cleanup_manager_ Manager *m = NULL;
 
-        if (status && streq(status, "TERM") && manager_open(NULL, &m) >= 0 &&
-            asprintf(&entry, "vfio-gpu@%s.service", vm) >= 0 && manager_unit_runs(m, entry) == 0)
+        if (asprintf(&entry, "vfio-gpu@%s.service", vm) >= 0 && manager_unit_was_terminated(m, entry) > 0 &&
+            manager_unit_runs(m, entry) == 0)
                 (void) manager_reset_failed(m, entry);
 }
 
+static bool has_record(int state, const char *record) {
+        _cleanup_strv_free_ char **lines = NULL;
+
+        return state >= 0 && state_read(state, record, &lines) >= 0;
+}
+
 static int stop(const Task *task) {
-        _cleanup_strv_free_ char **refused = NULL;
         _cleanup_manager_ Manager *m = NULL;
         _cleanup_close_ int state = -1;
+        bool refused;
         int r;
 
-        forgive_stop(task->vm);
         state = state_open(task->vm, false);
-        if (state == -ENOENT) /* refused */
-                return 0;
-        if (state < 0)
+        if (state < 0 && state != -ENOENT)
                 return log_error_errno(state, "cannot open " STATE_DIRECTORY "/%s: %m", task->vm);
-        if (state_read(state, RECORD_REFUSED, &refused) >= 0)
-                return 0;
+        refused = state == -ENOENT || has_record(state, RECORD_REFUSED);
 
         r = manager_open(NULL, &m);
         if (r < 0)
-                return r;
+                return refused ? 0 : r;
+        forgive_stop(m, task->vm);
+        swap_tell_start(m, task->vm, task->vm_name, !refused && has_record(state, RECORD_STOPPED));
+        if (refused)
+                return 0;
         /* The next boot is a normal desktop without our doing. */
         return manager_is_stopping(m) ? 0 : give_back(m, task, state);
 }

@@ -132,6 +132,9 @@ static int run_stop(const char *vm, const char *step) {
         }
         if (pid < 0 || waitpid(pid, &status, 0) < 0)
                 return log_error_errno(errno, "cannot run %s: %m", program);
+        if (WIFSIGNALED(status))
+                return log_error_errno(EIO, "%s stop was killed by a signal (%s); run this again", program,
+                                       strsignal(WTERMSIG(status)));
         return status == 0 ? 0 : -EIO;
 }
 

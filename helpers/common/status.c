@@ -81,15 +81,19 @@ static int read_functions(char *const *addresses, Status *s) {
         return r < 0 ? r : 0;
 }
 
-/* The last words of an attempt that failed and that nothing is left of. */
+/* The last words of an attempt that failed and that nothing is left of; where it had none, what the service
+ * manager knows. */
 static int read_failure(Manager *m, const char *entry, Status *s) {
-        int r = manager_unit_string(m, entry, "Service", "StatusText", &s->failure);
+        _cleanup_free_ char *text = NULL, *result = NULL;
+        int r;
 
-        if (r >= 0 && !isempty(s->failure))
-                return 0;
-        free(s->failure);
-        s->failure = r < 0 ? NULL : strdup("for no reason that it told");
-        return r < 0 ? r : s->failure ? 0 : -ENOMEM;
+        r = manager_unit_string(m, entry, "Service", "StatusText", &text);
+        if (r >= 0 && isempty(text))
+                r = manager_unit_string(m, entry, "Service", "Result", &result);
+        if (r < 0)
+                return r;
+        s->failure = result ? strdup(swap_result(result)) : TAKE_PTR(text);
+        return s->failure ? 0 : -ENOMEM;
 }
 
 static int read_units(Manager *m, bool has_records, Status *s) {

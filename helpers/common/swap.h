@@ -31,9 +31,9 @@ int swap_units(Manager *m, const char *vm, char *const *states, char ***ret);
  * target, and not a person, only systemd before 254 does that. 'm' may be NULL. */
 void swap_end_entry(Manager *m, const char *vm);
 
-/* Looks for a process of the VM's steps or of vfio-gpu@.service. One that only holds a lock is none of them: it
- * has nothing of the GPU, and is asked to end. Returns 1 with the process and its unit, 0 if there is none, or
- * a negative errno. */
+/* Looks for a process of the VM's steps or of vfio-gpu@.service. One that only holds a lock is none of them:
+ * it has nothing of the GPU, and is asked to end. Returns 1 with the process and its unit, 0 if there is
+ * none, or a negative errno. */
 int swap_find_process(const char *vm, char **ret_pid, char **ret_unit);
 
 /* Told, each time that the wait has taken long, who has the functions open ("qemu (pid 812, …) on
@@ -55,6 +55,17 @@ int swap_stop_started(Manager *m, int state);
 /* Starts the units of the desktop, or restarts them if they may have begun without the GPU, and waits until
  * they run, for a limited time. Warns where one does not. */
 void swap_wait_for_desktop(Manager *m, char *const *units, bool restart);
+
+/* Returns in words how the program of a unit ended, which is what its property Result= says. */
+const char *swap_result(const char *result);
+
+/* Says that vfio-gpu@.service was killed, or took too long, where its start could not say so itself.
+ * 'vm_name' is the VM's name as people know it; 'begun' is whether there is anything to take back. */
+void swap_tell_start(Manager *m, const char *vm, const char *vm_name, bool begun);
+
+/* Where not everything is undone, says which steps were killed, or took too long: they could not say what
+ * they have left. */
+void swap_tell_killed(Manager *m, const char *vm, int state);
 
 /* Lists the records of what is not yet undone. Returns 0 or a negative errno. */
 int swap_unfinished(int state, char ***ret);

@@ -1,15 +1,71 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
+#include <ftw.h>
 #include <signal.h>
 #include <sys/wait.h>
 
 #include <systemd/sd-login.h>
 
+#include "log.h"
+#include "messages.h"
+#include "root.h"
+#include "state.h"
+#include "status.h"
 #include "strv.h"
 #include "swap.h"
 #include "tap.h"
 
-/* What is found out about the processes of a swap, whose units are made up. */
+/* What is found out about the processes of a swap, and said of programs that were killed, with processes and
+ * a service manager that are made up. */
+
+#define ENTRY "vfio-gpu@a\\x20b.service"
+
+static struct {
+        const char *active, *result, *status; /* of every unit */
+        bool terminated;
+        char *const *failed;
+} world;
+
+static struct {
+        char *text, *unit, *id;
+        int level;
+} said;
+
+int __wrap_manager_list_units(Manager *m, char *const *states, char *const *patterns, char ***ret);
+int __wrap_manager_unit_string(Manager *m, const char *unit, const char *interface, const char *property, char **ret);
+int __wrap_manager_unit_was_terminated(Manager *m, const char *unit);
+
+int __wrap_manager_list_units(_unused_ Manager *m, char *const *states, _unused_ char *const *patterns, char ***ret) {
+        return strv_copy(streq(*states, "failed") ? world.failed : NULL, ret);
+}
+
+int __wrap_manager_unit_string(_unused_ Manager *m, _unused_ const char *unit, _unused_ const char *interface,
+                               const char *property, char **ret) {
+        *ret = strdup(streq(property, "Result") ? world.result :
+                      streq(property, "StatusText") ? world.status :
+                      streq(property, "ActiveState") ? world.active : "");
+        return *ret ? 0 : -ENOMEM;
+}
+
+int __wrap_manager_unit_was_terminated(_unused_ Manager *m, _unused_ const char *unit) {
+        return world.terminated;
+}
+
+static void forget(void) {
+        free(said.text);
+        free(said.unit);
+        free(said.id);
+        memset(&said, 0, sizeof(said));
+}
+
+static void note(int level, _unused_ int error, const LogSubject *subject, const char *text) {
+        forget();
+        said.level = level;
+        said.text = strdup(text);
+        said.unit = subject->unit ? strdup(subject->unit) : NULL;
+        said.id = subject->id ? strdup(subject->id) : NULL;
+}
 
 static struct {
         pid_t pid;
@@ -77,8 +133,96 @@ static void test_behind_a_lock(void) {
         processes[1].pid = 0;
 }
 
+static void says(const char *id, const char *unit, const char *text) {
+        ok(!text || said.level == LOG_ERR);
+        is(said.id, id);
+        is(said.unit, unit);
+        is(said.text, text);
+        forget();
+}
+
+static void test_start(Manager *m) {
+        STRV_FOREACH(result, STRV_MAKE("success", "exit-code", "")) {
+                world.result = *result;
+                swap_tell_start(m, "a\\x20b", "a b", true);
+                says(NULL, NULL, NULL);
+        }
+        world.result = "signal";
+        swap_tell_start(m, "a\\x20b", "a b", true);
+        says(MESSAGE_SWAP_FAILED, ENTRY, ENTRY " failed: its program was killed by a signal; everything is taken "
+             "back: start it again, or see 'journalctl VFIO_GPU_VM=\"a b\"' for how far it got");
+        world.terminated = true;
+        swap_tell_start(m, "a\\x20b", "a b", true);
+        says(NULL, NULL, NULL);
+        world.terminated = false;
+        world.result = "timeout";
+        swap_tell_start(m, "a\\x20b", "a b", false);
+        says(MESSAGE_SWAP_FAILED, ENTRY, ENTRY " failed: it took longer than TimeoutStartSec= or TimeoutStopSec= of "
+             "it allows; nothing was changed: start it again, or see 'journalctl VFIO_GPU_VM=\"a b\"' for how far it "
+             "got");
+}
+
+static void test_step(Manager *m) {
+        _cleanup_close_ int state = state_open("a", true);
+
+        world.failed = STRV_MAKE("vfio-gpu-bind@a.service");
+        world.result = "signal";
+        swap_tell_killed(m, "a", state);
+        says(NULL, NULL, NULL);
+
+        ok(state_write(state, "functions", NULL) == 0);
+        swap_tell_killed(m, "a", state);
+        says(MESSAGE_HALF_DONE, "vfio-gpu-bind@a.service", "vfio-gpu-bind@a.service failed: its program was killed "
+             "by a signal; 'journalctl -b UNIT=\"vfio-gpu-bind@a.service\"' shows when");
+        world.result = "exit-code";
+        swap_tell_killed(m, "a", state);
+        says(NULL, NULL, NULL);
+        world.failed = NULL;
+}
+
+static void fails_with(Manager *m, const char *status, const char *result, const char *failure) {
+        _cleanup_(status_done) Status s = { 0 };
+
+        world.active = "failed";
+        world.status = status;
+        world.result = result;
+        ok(status_read(m, "b", NULL, &s) == 0);
+        is(s.failure, failure);
+}
+
+static void test_status(Manager *m) {
+        fails_with(m, "the words", "signal", "the words");
+        fails_with(m, "", "signal", "its program was killed by a signal");
+        fails_with(m, "", "exit-code", "its program could not do its work");
+        fails_with(m, "", "resources", "resources");
+}
+
+static int remove_one(const char *path, _unused_ const struct stat *st, _unused_ int type, _unused_ struct FTW *ftw) {
+        return remove(path);
+}
+
+static void test_manager(void) {
+        char directory[] = "/tmp/test-swap-XXXXXX", manager;
+        _cleanup_free_ char *run = NULL;
+        Manager *m = (Manager *) &manager;
+
+        if (!mkdtemp(directory))
+                abort();
+        root_set(directory);
+        run = root_path("/run");
+        if (!run || mkdir(run, 0755) < 0)
+                abort();
+        log_set_sink(note);
+        test_start(m);
+        test_step(m);
+        test_status(m);
+        root_set(NULL);
+        (void) nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 int main(void) {
         test_processes();
         test_behind_a_lock();
+        test_manager();
         return tap_done();
 }

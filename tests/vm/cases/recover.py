@@ -12,6 +12,9 @@ PROFILE = 'dual'
 
 # A process that has the IOMMU group open is as much of a VM as the kernel sees.
 GUEST = ('guest.service', "[Service]\nExecStart=/bin/bash -c 'exec 3<>/dev/vfio/[0-9]*; exec sleep infinity'\n")
+# Units of a swap that stops half-way, and what its messages are.
+WAITS = drop_in(step('bind'), "ExecStart=\nExecStart=/bin/sh -c 'touch /run/reached; exec sleep infinity'")
+SWAP_FAILED, HALF_DONE = 'b1f40a8b5fd0412c9ad2a5d3cf1c7e02', 'b1f40a8b5fd0412c9ad2a5d3cf1c7e10'
 TEST_UNITS = 'vfio-gpu-test@Windows10.timer', 'vfio-gpu-test@Windows10.service'
 
 
@@ -321,6 +324,44 @@ def case_recover_twice(pc):
     assert drivers(pc, ['0000:01:00.0']) == {'0000:01:00.0': ['vfio-pci', 'vfio-pci']}
     pc.sh('systemctl stop first.service')
     pc.wait_until('! systemctl is-active -q second.service', 60)
+    host.is_back(failed=[step('bind'), entry(VM), RECOVER])
+
+
+def told(pc, message):
+    return pc.sh(f'journalctl --sync; journalctl --no-pager -q -b -o cat MESSAGE_ID={message} VFIO_GPU_VM={VM}')
+
+
+def case_entry_is_killed(pc):
+    """A start whose program is killed is undone, and journal and status say that it was killed."""
+    host = Host(pc, units=[WAITS])
+    pc.sh(f'systemctl start --no-block {entry(VM)}')
+    pc.wait_until('[ -e /run/reached ]', 60)
+    pc.sh(f"kill -KILL {prop(pc, entry(VM), 'MainPID')}")
+    pc.wait_until(f'systemctl is-failed -q {entry(VM)}', 60)
+    reason = f'{entry(VM)} failed: its program was killed by a signal; everything is taken back: start it again'
+    demand(told(pc, SWAP_FAILED), reason)
+    pc.sh('journalctl --update-catalog')
+    demand(pc.journal('-x', f'VFIO_GPU_VM={VM}'), f'Subject: The GPU could not be handed over to VM {VM}')
+    demand(status(pc)['failure'], reason)
+    host.is_back(failed=[entry(VM)])
+
+
+def case_entry_takes_too_long(pc):
+    """So is one that a time limit ends, with that as the reason."""
+    host = Host(pc, units=[WAITS, drop_in(entry(VM), 'TimeoutStartSec=30')])
+    host.start_fails()
+    demand(told(pc, SWAP_FAILED), f'{entry(VM)} failed: it took longer than TimeoutStartSec=', 'everything is taken back')
+    demand(status(pc)['failure'], 'TimeoutStartSec=')
+    host.is_back(failed=[entry(VM)])
+
+
+def case_step_is_killed_on_the_way_back(pc):
+    """A step whose way back is killed is named, with how it ended."""
+    host = handed_over(pc, units=[drop_in(step('bind'), "ExecStopPost=\nExecStopPost=/bin/sh -c 'kill -KILL $$$$'"), FAILS_BACK[1]])
+    pc.run(f'systemctl stop {entry(VM)}')
+    pc.wait_until(f'systemctl is-failed -q {RECOVER}')
+    demand(told(pc, HALF_DONE), f"{step('bind')} failed: its program was killed by a signal", 'not everything could be taken back')
+    demand(pc.sh(f'vfio-gpuctl recover {VM}', 120), 'gave 0000:01:00.0 back to bochs-drm', 'the host has its GPU back')
     host.is_back(failed=[step('bind'), entry(VM), RECOVER])
 
 
