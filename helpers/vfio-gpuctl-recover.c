@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "bus.h"
@@ -94,29 +96,47 @@ static int stop_units(Manager *m, const char *vm) {
         return 1;
 }
 
-/* The copy is what made the swap; without one, what is installed has to do. */
-static char *find_program(const char *vm, const char *step) {
-        _cleanup_free_ char *name = NULL, *path = NULL;
+/* The copy is what made the swap; without one, what is installed has to do. A path by way of their open
+ * directory follows no link. */
+static char *find_program(int copies, const char *name) {
+        struct stat st;
+        char *path;
+        int n;
 
-        if (asprintf(&name, "vfio-gpu-%s", step) < 0)
-                return NULL;
-        path = programs_path(vm, name);
-        if (path && access(path, X_OK) < 0) {
-                free(path);
-                if (asprintf(&path, LIBEXECDIR "/%s", name) < 0)
-                        path = NULL;
-        }
-        return TAKE_PTR(path);
+        if (copies >= 0 && fstatat(copies, name, &st, AT_SYMLINK_NOFOLLOW) >= 0 && S_ISREG(st.st_mode))
+                n = asprintf(&path, "/proc/self/fd/%i/%s", copies, name);
+        else
+                n = asprintf(&path, LIBEXECDIR "/%s", name);
+        return n < 0 ? NULL : path;
 }
 
 /* Returns 0, or a negative errno after it or the program logged why. */
-static int run_stop(const char *vm, const char *step) {
-        _cleanup_free_ char *program = find_program(vm, step);
-        _cleanup_strv_free_ char **command = NULL;
-        int status = 0, r;
+static int run_program(const char *program, char *const *command) {
+        int status = 0;
         pid_t pid;
 
-        r = program ? strv_extend(&command, program) : -ENOMEM;
+        pid = fork();
+        if (pid == 0) {
+                (void) execv(program, command);
+                log_error_errno(errno, "cannot run %s: %m; install the package again", command[0]);
+                _exit(EXIT_FAILURE);
+        }
+        if (pid < 0 || waitpid(pid, &status, 0) < 0)
+                return log_error_errno(errno, "cannot run %s: %m", command[0]);
+        if (WIFSIGNALED(status))
+                return log_error_errno(EIO, "'%s stop' was killed by a signal (%s); run this again", command[0],
+                                       strsignal(WTERMSIG(status)));
+        return status == 0 ? 0 : -EIO;
+}
+
+/* Returns as run_program(). */
+static int run_stop(const char *vm, const char *step) {
+        _cleanup_strv_free_ char **command = NULL;
+        _cleanup_free_ char *program = NULL;
+        _cleanup_close_ int copies = -1;
+        int r;
+
+        r = strv_extendf(&command, "vfio-gpu-%s", step);
         if (r >= 0)
                 r = strv_extend(&command, "stop");
         if (r >= 0)
@@ -124,18 +144,9 @@ static int run_stop(const char *vm, const char *step) {
         if (r < 0)
                 return log_oom();
 
-        pid = fork();
-        if (pid == 0) {
-                (void) execv(program, command);
-                log_error_errno(errno, "cannot run %s: %m; install the package again", program);
-                _exit(EXIT_FAILURE);
-        }
-        if (pid < 0 || waitpid(pid, &status, 0) < 0)
-                return log_error_errno(errno, "cannot run %s: %m", program);
-        if (WIFSIGNALED(status))
-                return log_error_errno(EIO, "%s stop was killed by a signal (%s); run this again", program,
-                                       strsignal(WTERMSIG(status)));
-        return status == 0 ? 0 : -EIO;
+        copies = programs_open(vm);
+        program = find_program(copies, command[0]);
+        return program ? run_program(program, command) : log_oom();
 }
 
 /* What the records say, without the units: each program undoes its own part, and what is undone already it

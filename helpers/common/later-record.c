@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
+
 #include "later-record.h"
-#include "root.h"
 #include "state.h"
 #include "strv.h"
 
@@ -11,13 +12,10 @@ void later_record_done(LaterRecord *later) {
         *later = (LaterRecord) { 0 };
 }
 
-static int read_time(const char *vm, const char *record, struct timespec *ret) {
-        _cleanup_free_ char *path = root_path(STATE_DIRECTORY "/%s/%s", vm, record);
+static int read_time(int state, const char *record, struct timespec *ret) {
         struct stat st;
 
-        if (!path)
-                return -ENOMEM;
-        if (stat(path, &st) < 0)
+        if (fstatat(state, record, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return -errno;
         *ret = st.st_mtim;
         return 0;
@@ -39,7 +37,8 @@ static bool find_key(char *const *lines, const char *key, size_t *ret) {
         return false;
 }
 
-/* Takes the VM's record if it is about the same, and between the time and the one that was found by now. */
+/* Takes the VM's record if it is about the same, and between the time and the one that was found by now. A
+ * link is no record: it would decide about what another VM has changed. */
 static int consider(const char *vm, const char *record, const char *key, const struct timespec *after,
                     LaterRecord *found) {
         _cleanup_later_record_ LaterRecord candidate = { 0 };
@@ -47,11 +46,11 @@ static int consider(const char *vm, const char *record, const char *key, const s
         int r;
 
         state = state_open(vm, false);
-        r = state < 0 ? state : read_time(vm, record, &candidate.written);
+        r = state < 0 ? state : read_time(state, record, &candidate.written);
         if (r >= 0)
                 r = state_read(state, record, &candidate.lines);
         if (r < 0)
-                return r == -ENOENT ? 0 : r;
+                return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? 0 : r;
         if (!is_before(after, &candidate.written) || !find_key(candidate.lines, key, &candidate.index) ||
             (found->vm && !is_before(&candidate.written, &found->written)))
                 return 0;
@@ -68,10 +67,12 @@ static int consider(const char *vm, const char *record, const char *key, const s
 int later_record_find(const char *vm, const char *record, const char *key, LaterRecord *ret) {
         _cleanup_later_record_ LaterRecord found = { 0 };
         _cleanup_strv_free_ char **vms = NULL;
+        _cleanup_close_ int state = -1;
         struct timespec own = {};
         int r;
 
-        r = read_time(vm, record, &own);
+        state = state_open(vm, false);
+        r = state < 0 ? state : read_time(state, record, &own);
         if (r >= 0)
                 r = state_list(&vms);
         STRV_FOREACH(other, vms)

@@ -94,10 +94,9 @@ static const char *path_of(int fd, char *path, size_t size) {
         return path;
 }
 
-static int keep(const char *vm, int parent, const char *name) {
+static int keep(int parent, const char *name) {
         char path[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
         _cleanup_close_ int point = -1, directory = -1;
-        _cleanup_free_ char *program = NULL;
         int r;
 
         if (mkdirat(parent, name, 0755) < 0)
@@ -114,9 +113,7 @@ static int keep(const char *vm, int parent, const char *name) {
                 return r;
         if (mount(NULL, path_of(directory, path, sizeof(path)), NULL, MS_REMOUNT | MS_RDONLY | MOUNT_FLAGS, NULL) < 0)
                 return -errno;
-
-        program = programs_path(vm, "vfio-gpu-swap");
-        return !program ? -ENOMEM : access(program, X_OK) < 0 ? -errno : 0;
+        return faccessat(directory, "vfio-gpu-swap", X_OK, 0) < 0 ? -errno : 0;
 }
 
 int programs_keep(const char *vm) {
@@ -129,7 +126,7 @@ int programs_keep(const char *vm) {
         parent = open_parent();
         r = parent < 0 ? parent : programs_remove(vm);
         if (r >= 0)
-                r = keep(vm, parent, name);
+                r = keep(parent, name);
         if (r < 0)
                 (void) programs_remove(vm);
         return r;
@@ -160,8 +157,12 @@ char *programs_directory(const char *vm) {
         return name && asprintf(&path, STATE_DIRECTORY "/%s/", name) >= 0 ? path : NULL;
 }
 
-char *programs_path(const char *vm, const char *program) {
-        _cleanup_free_ char *directory = programs_directory(vm);
+int programs_open(const char *vm) {
+        _cleanup_free_ char *name = directory_name(vm);
+        _cleanup_close_ int parent = -1;
 
-        return directory ? root_path("%s%s", directory, program) : NULL;
+        if (!name)
+                return -ENOMEM;
+        parent = open_parent();
+        return parent < 0 ? parent : open_directory(parent, name);
 }

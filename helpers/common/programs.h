@@ -17,5 +17,5 @@ int programs_remove(const char *vm);
  * freed, or NULL without memory. */
 char *programs_directory(const char *vm);
 
-/* Returns the path of the VM's copy of a program ("vfio-gpu-bind"), to be freed, or NULL without memory. */
-char *programs_path(const char *vm, const char *program);
+/* Opens that directory. Returns a descriptor, or a negative errno. Links are not followed. */
+int programs_open(const char *vm);

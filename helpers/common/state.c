@@ -45,19 +45,29 @@ int state_lock(void) {
         return fd;
 }
 
-bool state_exists(const char *vm) {
-        _cleanup_free_ char *path = root_path(STATE_DIRECTORY "/%s", vm);
-        _cleanup_strv_free_ char **records = NULL;
+/* A path by way of what is open follows no link. */
+static int list_open(int directory, char ***ret) {
+        char path[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
 
-        return path && list_directory(path, &records) >= 0 && records;
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%i", directory);
+        return list_directory(path, ret);
+}
+
+bool state_exists(const char *vm) {
+        _cleanup_strv_free_ char **records = NULL;
+        _cleanup_close_ int state = -1;
+
+        state = state_open(vm, false);
+        return state >= 0 && list_open(state, &records) >= 0 && records;
 }
 
 int state_list(char ***ret) {
         _cleanup_strv_free_ char **names = NULL, **vms = NULL;
-        _cleanup_free_ char *path = root_path(STATE_DIRECTORY);
+        _cleanup_close_ int parent = -1;
         int r;
 
-        r = path ? list_directory(path, &names) : -ENOMEM;
+        parent = open_parent(false);
+        r = parent < 0 ? parent : list_open(parent, &names);
         STRV_FOREACH(name, names)
                 if (r >= 0 && state_exists(*name))
                         r = strv_extend(&vms, *name);

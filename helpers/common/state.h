@@ -8,10 +8,11 @@
  * undone. */
 #define STATE_DIRECTORY "/run/vfio-gpu"
 
-/* Lists the VMs (their escaped names) of which there is a record. Returns 0 or a negative errno. */
+/* Lists the VMs (their escaped names) of which there is a record. Links are passed over. Returns 0 or a
+ * negative errno. */
 int state_list(char ***ret);
 
-/* Returns whether there is a record of the VM. */
+/* Returns whether there is a record of the VM. Links are not followed. */
 bool state_exists(const char *vm);
 
 /* Opens the directory of a VM (its escaped name); 'create' makes it. Returns a descriptor, -ENOENT where
@@ -25,7 +26,8 @@ int state_lock(void);
 /* Writes a record at once and in whole, replacing an older one. Returns 0 or a negative errno. */
 int state_write(int state, const char *record, char *const *lines);
 
-/* Reads a record. Returns 0 with the lines, -ENOENT where there is none, or another negative errno. */
+/* Reads a record. Returns 0 with the lines, -ENOENT where there is none, -ELOOP where there is a link in its
+ * place, or another negative errno. */
 int state_read(int state, const char *record, char ***ret);
 
 /* Removes a record; that there is none is fine. Returns 0 or a negative errno. */
