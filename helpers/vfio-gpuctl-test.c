@@ -34,13 +34,16 @@ static int test_names(const char *vm_name, Test *test) {
         return 0;
 }
 
-static int append_description(sd_bus_message *call, const Test *test) {
+/* Appends what both units have; like the swap that they end, neither is stopped by "systemctl isolate". */
+static int append_common(sd_bus_message *call, const Test *test) {
         _cleanup_free_ char *text = NULL;
 
         if (asprintf(&text, "End of the test of VM %s after %us", test->vm_name, test->seconds) < 0)
                 return -ENOMEM;
-        return sd_bus_message_append(call, "(sv)(sv)", "Description", "s", text, "CollectMode", "s",
-                                     "inactive-or-failed");
+        return sd_bus_message_append(call, "(sv)(sv)(sv)",
+                                     "Description", "s", text,
+                                     "CollectMode", "s", "inactive-or-failed",
+                                     "IgnoreOnIsolate", "b", true);
 }
 
 /* The timer runs before the swap begins, and goes when the swap goes, however that ends. */
@@ -51,7 +54,7 @@ static int append_timer(sd_bus_message *call, const Test *test) {
         if (r >= 0)
                 r = sd_bus_message_open_container(call, 'a', "(sv)");
         if (r >= 0)
-                r = append_description(call, test);
+                r = append_common(call, test);
         if (r >= 0)
                 r = sd_bus_message_append(call, "(sv)(sv)(sv)(sv)",
                                           "BindsTo", "as", 1, test->entry,
@@ -72,7 +75,7 @@ static int append_service(sd_bus_message *call, const Test *test) {
         if (r >= 0)
                 r = sd_bus_message_open_container(call, 'a', "(sv)");
         if (r >= 0)
-                r = append_description(call, test);
+                r = append_common(call, test);
         if (r >= 0)
                 r = sd_bus_message_append(call, "(sv)(sv)",
                                           "Type", "s", "oneshot",

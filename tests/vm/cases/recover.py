@@ -391,6 +391,17 @@ def case_test_gives_back(pc):
     host.is_back()
 
 
+def case_test_survives_isolate(pc):
+    """Nor does it wait for ever where all else is stopped in the meantime."""
+    host = Host(pc)
+    pc.sh(f'vfio-gpuctl test {VM} --for=45s')
+    pc.sh('systemctl isolate multi-user.target', 60)
+    assert states(pc, TEST_UNITS[0], entry(VM)) == ['active', 'active']
+    pc.wait_until(f'! systemctl is-active -q {entry(VM)} && systemctl is-active -q lightdm.service', 90)
+    pc.sh('systemctl start graphical.target')
+    host.is_back()
+
+
 def case_test_is_stopped_early(pc):
     """A stop before that time takes the timer away, and a refusal leaves none."""
     host = Host(pc)
