@@ -2,7 +2,7 @@
 """Who has the GPU open when the display manager is down: processes, sessions on the seat, managers of users. The greeter is left
 out, since it takes its time to come back."""
 
-from host import demand, DEVICES, drop_in, entry, Host, states, step, story, VM
+from host import demand, DEVICES, drop_in, entry, Host, prop, states, step, story, VM
 from nvidia import in_order
 
 # Who has the GPU's DRM device open, apart from those that do not count.
@@ -217,7 +217,7 @@ def case_held_by_a_users_manager(pc):
         loginctl enable-linger user
         systemctl start user@1000.service
         {AS_USER} start hold-it.socket''')
-    pid = pc.sh('systemctl show -P MainPID user@1000.service')
+    pid = prop(pc, 'user@1000.service', 'MainPID')
     demand(host.start_fails(), f'systemd (pid {pid}, user unit init.scope of user) on /dev/dri/card0')
     assert states(pc, 'user@1000.service') == ['active']
 
