@@ -40,8 +40,9 @@ static void make_link(const char *path, const char *target) {
 
 /* A record that is newer than all before it. */
 static void put_record(const char *vm, const char *line) {
-        static time_t now;
-        const struct timespec times[] = { { .tv_sec = ++now }, { .tv_sec = now } };
+        static time_t last;
+        const time_t now = ++last;
+        const struct timespec times[] = { { .tv_sec = now }, { .tv_sec = now } };
         _cleanup_close_ int state = state_open(vm, true);
 
         if (state < 0 || state_write(state, RECORD, STRV_MAKE(line)) < 0 || utimensat(state, RECORD, times, 0) < 0)

@@ -505,7 +505,7 @@ def case_refused_by_the_configuration_after_half_done(pc):
 def case_refused_at_last_after_half_done(pc):
     """The same for what is found out only after the checks: a masked step, and huge pages that cannot be had."""
     host = half_done(pc)
-    pc.sh(f"systemctl mask {step('modules')}")
+    pc.sh(f"systemctl reset-failed {RECOVER}; systemctl mask {step('modules')}")
     demand(host.start_fails(), f"{step('modules')} is masked")
     left_alone(pc, 'is masked')
     pc.sh(f"systemctl unmask {step('modules')}")
