@@ -2,9 +2,6 @@
 
 #include "bar-size.h"
 
-/* What the capability for it can tell of: 2^43 MiB. */
-#define ORDER_MAX 43
-
 int bar_size_parse(const char *s, BarSize *ret) {
         unsigned long long n = 0;
         unsigned order = 0;
@@ -20,7 +17,7 @@ int bar_size_parse(const char *s, BarSize *ret) {
         for (; n > 1; n /= 2)
                 order++;
         order += *p == 'M' ? 0 : *p == 'G' ? 10 : 20;
-        if (order > ORDER_MAX)
+        if (order > BAR_ORDER_MAX)
                 return -EINVAL;
         *ret = (BarSize) { (unsigned) (s[0] - '0'), order };
         return 0;

@@ -3,6 +3,9 @@
 
 #include "macros.h"
 
+/* What the capability for it can tell of: 2^43 MiB. */
+#define BAR_ORDER_MAX 43
+
 /* A size for one of a function's memory regions, as people write it: "0:256M". */
 typedef struct BarSize {
         unsigned bar;   /* 0 to 5 */

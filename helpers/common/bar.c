@@ -26,7 +26,7 @@ int bar_read(const char *address, unsigned bar, unsigned *ret_order) {
         if (!line || sscanf(line, "%llx %llx", &begin, &end) != 2 || end <= begin)
                 return -ENXIO;
 
-        while (order < 43 && MIB << order < end - begin + 1)
+        while (order < BAR_ORDER_MAX && MIB << order < end - begin + 1)
                 order++;
         *ret_order = order;
         return 0;
@@ -162,7 +162,7 @@ static int restore_all(int state) {
                 BarSize size;
                 unsigned now;
 
-                if (sscanf(*line, "%16s %u %u", address, &size.bar, &size.order) != 3)
+                if (sscanf(*line, "%16s %u %u", address, &size.bar, &size.order) != 3 || size.order > BAR_ORDER_MAX)
                         continue;
                 change(address, &size, "make again");
                 left = left || (bar_read(address, size.bar, &now) >= 0 && now != size.order);

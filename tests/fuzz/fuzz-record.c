@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "attribute.h"
+#include "bar.h"
 #include "consoles.h"
 #include "function.h"
 #include "log.h"
@@ -30,6 +31,7 @@ static const struct {
         { "/sys/devices/system/cpu/possible", "0-7" },
         { "/sys/devices/system/cpu/cpufreq/policy0/scaling_governor", "performance" },
         { "/sys/bus/pci/devices/0000:01:00.0/reset_method", "bus" },
+        { "/sys/bus/pci/devices/0000:01:00.0/resource", "0x80000000 0x8fffffff 0x40200\n" },
         { "/sys/class/vtconsole/vtcon0/name", "(M) frame buffer device" },
         { "/sys/class/vtconsole/vtcon0/bind", "0" },
         { "/run/systemd/system.control/user.slice.d/50-AllowedCPUs.conf", "" },
@@ -121,6 +123,15 @@ static int record_consoles(const char *vm) {
         return consoles_bind(vm, state);
 }
 
+/* The kernel there is none of, so that a size stays as it is. */
+static int record_bars(const char *vm) {
+        _cleanup_strv_free_ char **lines = NULL;
+        _cleanup_close_ int state = state_open(vm, false);
+
+        bars_restore(state);
+        return state_read(state, "bars", &lines) == -ENOENT ? 0 : -EBUSY;
+}
+
 /* A record goes when all of it is undone, and stays where it is not. */
 static void undo(const char *vm, const char *record, int (*verb)(const char *vm)) {
         _cleanup_strv_free_ char **lines = NULL;
@@ -138,6 +149,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 const char *record;
                 int (*verb)(const char *vm);
         } verbs[] = {
+                { "bars", record_bars },
                 { "cpus", record_cpus },
                 { "governor", record_governor },
                 { "hugepages", record_hugepages },
