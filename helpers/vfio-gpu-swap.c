@@ -397,6 +397,16 @@ static int note_begun(const Task *task, int state) {
                                        task->vm) : 0;
 }
 
+static void tell_desktop(int state) {
+        _cleanup_strv_free_ char **running = NULL;
+        _cleanup_free_ char *names = NULL;
+
+        if (state_read(state, RECORD_STOPPED, &running) < 0 || !running)
+                return;
+        names = strv_join(running, ", ");
+        log_info("to be stopped, and started again afterwards: %s", names ?: "?");
+}
+
 /* The copies of units that a refusal leaves go with what an earlier swap has left, as that one's do. */
 static int begin(Manager *m, const Task *task, int state, int signals, char *const *earlier) {
         int r, k;
@@ -413,6 +423,7 @@ static int begin(Manager *m, const Task *task, int state, int signals, char *con
                 return k < 0 ? k : note_cancelled(m, task, state);
 
         log_info("the checks passed; handing the GPU over to VM %s", task->vm_name);
+        tell_desktop(state);
         if (task->stop_user_units)
                 stop_user_units(task->stop_user_units);
         return run_target(m, task, state, signals);
