@@ -439,8 +439,8 @@ static int open_state(const Task *task) {
         if (flock(state, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
                 safe_close(state);
                 return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_REFUSED },
-                                "the GPU is just being recovered for the host ('vfio-gpuctl status \"%s\"' shows how far); "
-                                "start the VM again after that; nothing was changed", task->vm_name);
+                                "the GPU is just being recovered for the host ('vfio-gpuctl status \"%s\"' shows how "
+                                "far); start the VM again after that; nothing was changed", task->vm_name);
         }
         return state;
 }

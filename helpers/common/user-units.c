@@ -87,8 +87,8 @@ static int stop_units_of(uid_t uid, char *const *patterns, bool *known) {
 static void tell_unknown(char *const *patterns, const bool *known) {
         for (size_t i = 0; patterns[i]; i++)
                 if (!known[i])
-                        log_notice("StopUserUnits= names %s, and no user's service manager has such a unit now: if one "
-                                   "should, correct the name as 'systemctl --user list-units --all' has it there",
+                        log_notice("StopUserUnits= names %s, and no user's service manager has such a unit now: if "
+                                   "one should, correct the name as 'systemctl --user list-units --all' has it there",
                                    patterns[i]);
 }
 
