@@ -310,7 +310,9 @@ static int start_unit(Manager *m, const char *vm, const char *unit, int signals)
         r = manager_wait(m, signals, UINT64_MAX);
         if (r == -EINTR || (r > 0 && is_unwanted(m, vm, signals)))
                 return -EINTR;
-        return r < 0 ? log_error_errno(r, "cannot wait for %s: %m", unit) : r;
+        return r < 0 ? log_full(LOG_ERR, r, &(LogSubject) { .id = MESSAGE_SWAP_FAILED, .unit = unit },
+                                "cannot wait for %s: %m; everything is taken back, start it again when dbus.service "
+                                "runs", unit) : r;
 }
 
 /* Whoever stops our unit wants that. SIGTERM from elsewhere is no wish: a start that ended well after it
@@ -386,7 +388,7 @@ static int run_target(Manager *m, const Task *task, int state, int signals) {
 
         (void) log_full(LOG_INFO, 0, &(LogSubject) { .id = MESSAGE_SWAP_DONE },
                         "the GPU is ready for VM %s", task->vm_name);
-        journal_status("The GPU is ready for VM %s", task->vm_name);
+        journal_status(SWAP_READY "%s", task->vm_name);
         return 0;
 }
 
@@ -512,7 +514,7 @@ static void tell_waiting(const char *who, _unused_ char *const *units) {
 }
 
 static int give_back(Manager *m, const Task *task, int state) {
-        _cleanup_strv_free_ char **units = NULL, **cancelled = NULL;
+        _cleanup_strv_free_ char **units = NULL, **cancelled = NULL, **left = NULL;
         bool begun;
         int r;
 
@@ -530,7 +532,8 @@ static int give_back(Manager *m, const Task *task, int state) {
         /* Where the way back of the first step was ended before it did. */
         (void) swap_stop_started(m, state);
         swap_wait_for_desktop(m, units, false);
-        swap_tell_killed(m, task->vm, state);
+        if (swap_unfinished(state, &left) >= 0 && left)
+                swap_tell_silent(m, task->vm);
         forget_failures(m, task->vm, state_read(state, RECORD_CANCELLED, &cancelled) < 0);
 
         r = swap_finish(m, task->vm, state);

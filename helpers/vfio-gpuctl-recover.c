@@ -247,6 +247,8 @@ static int recover_vm(Manager *m, const char *vm, const char *vm_name) {
         if (r < 0)
                 return r;
 
+        if (m)
+                swap_tell_silent(m, vm);
         stopped = m ? stop_units(m, vm) : 0;
         if (state_exists(vm))
                 r = recover_by_records(m, vm, addresses, units);

@@ -88,7 +88,7 @@ static int read_failure(Manager *m, const char *entry, Status *s) {
         int r;
 
         r = manager_unit_string(m, entry, "Service", "StatusText", &text);
-        if (r >= 0 && isempty(text))
+        if (r >= 0 && !swap_is_reason(text))
                 r = manager_unit_string(m, entry, "Service", "Result", &result);
         if (r < 0)
                 return r;

@@ -212,7 +212,7 @@ void swap_wait_for_desktop(Manager *m, char *const *units, bool restart) {
                 log_warning("not every unit of the desktop is back: 'systemctl status %s' shows which and why", names);
 }
 
-const char *swap_result(const char *result) {
+static const char *find_words(const char *result) {
         static const char *const words[][2] = {
                 { "core-dump", "its program crashed" },
                 { "exit-code", "its program could not do its work" },
@@ -224,28 +224,36 @@ const char *swap_result(const char *result) {
         for (size_t i = 0; i < ELEMENTSOF(words); i++)
                 if (streq(result, words[i][0]))
                         return words[i][1];
-        return result;
+        return NULL;
 }
 
-/* Returns the words for how the unit's program was ended, or NULL if it ended by itself, and so could say
- * why, or was only stopped. */
-static const char *how_killed(Manager *m, const char *unit) {
-        _cleanup_free_ char *result = NULL;
+const char *swap_result(const char *result) {
+        return find_words(result) ?: result;
+}
+
+bool swap_is_reason(const char *status) {
+        return !isempty(status) && !startswith(status, SWAP_READY);
+}
+
+/* Returns the words for how the unit's program ended, or NULL if it could say that itself, or was only
+ * stopped. */
+static const char *how_ended(Manager *m, const char *unit) {
+        _cleanup_free_ char *result = NULL, *said = NULL;
 
         if (manager_unit_string(m, unit, "Service", "Result", &result) < 0 ||
             manager_unit_was_terminated(m, unit) > 0)
                 return NULL;
-        STRV_FOREACH(killed, STRV_MAKE("core-dump", "oom-kill", "signal", "timeout"))
-                if (streq(result, *killed))
-                        return swap_result(*killed);
-        return NULL;
+        if (streq(result, "exit-code") &&
+            (manager_unit_string(m, unit, "Service", "StatusText", &said) < 0 || swap_is_reason(said)))
+                return NULL;
+        return find_words(result);
 }
 
 void swap_tell_start(Manager *m, const char *vm, const char *vm_name, bool begun) {
         _cleanup_free_ char *entry = NULL;
         const char *how;
 
-        how = asprintf(&entry, "vfio-gpu@%s.service", vm) < 0 ? NULL : how_killed(m, entry);
+        how = asprintf(&entry, "vfio-gpu@%s.service", vm) < 0 ? NULL : how_ended(m, entry);
         if (how)
                 (void) log_full(LOG_ERR, 0, &(LogSubject) { .id = MESSAGE_SWAP_FAILED, .unit = entry },
                                 "%s failed: %s; %s: start it again, or see 'journalctl VFIO_GPU_VM=\"%s\"' for how "
@@ -253,14 +261,12 @@ void swap_tell_start(Manager *m, const char *vm, const char *vm_name, bool begun
                                 vm_name);
 }
 
-void swap_tell_killed(Manager *m, const char *vm, int state) {
-        _cleanup_strv_free_ char **records = NULL, **units = NULL;
+void swap_tell_silent(Manager *m, const char *vm) {
+        _cleanup_strv_free_ char **units = NULL;
 
-        if (swap_unfinished(state, &records) < 0 || !records)
-                return;
         (void) swap_units(m, vm, STRV_MAKE("failed"), &units);
         STRV_FOREACH(unit, units) {
-                const char *how = how_killed(m, *unit);
+                const char *how = how_ended(m, *unit);
 
                 if (how)
                         (void) log_full(LOG_ERR, 0, &(LogSubject) { .id = MESSAGE_HALF_DONE, .unit = *unit },

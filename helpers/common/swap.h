@@ -56,6 +56,12 @@ int swap_stop_started(Manager *m, int state);
  * they run, for a limited time. Warns where one does not. */
 void swap_wait_for_desktop(Manager *m, char *const *units, bool restart);
 
+/* What the status of vfio-gpu@.service says, before the VM's name, once its start is done. */
+#define SWAP_READY "The GPU is ready for VM "
+
+/* Returns whether the status of a unit that has failed says why. */
+bool swap_is_reason(const char *status);
+
 /* Returns in words how the program of a unit ended, which is what its property Result= says. */
 const char *swap_result(const char *result);
 
@@ -63,9 +69,8 @@ const char *swap_result(const char *result);
  * 'vm_name' is the VM's name as people know it; 'begun' is whether there is anything to take back. */
 void swap_tell_start(Manager *m, const char *vm, const char *vm_name, bool begun);
 
-/* Where not everything is undone, says which steps were killed, or took too long: they could not say what
- * they have left. */
-void swap_tell_killed(Manager *m, const char *vm, int state);
+/* Says which of the VM's units have failed that could not say so themselves, and so not what they have left. */
+void swap_tell_silent(Manager *m, const char *vm);
 
 /* Lists the records of what is not yet undone. Returns 0 or a negative errno. */
 int swap_unfinished(int state, char ***ret);

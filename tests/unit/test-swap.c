@@ -142,6 +142,7 @@ static void says(const char *id, const char *unit, const char *text) {
 }
 
 static void test_start(Manager *m) {
+        world.status = "cannot";
         STRV_FOREACH(result, STRV_MAKE("success", "exit-code", "")) {
                 world.result = *result;
                 swap_tell_start(m, "a\\x20b", "a b", true);
@@ -163,20 +164,21 @@ static void test_start(Manager *m) {
 }
 
 static void test_step(Manager *m) {
-        _cleanup_close_ int state = state_open("a", true);
-
         world.failed = STRV_MAKE("vfio-gpu-bind@a.service");
         world.result = "signal";
-        swap_tell_killed(m, "a", state);
-        says(NULL, NULL, NULL);
-
-        ok(state_write(state, "functions", NULL) == 0);
-        swap_tell_killed(m, "a", state);
+        swap_tell_silent(m, "a");
         says(MESSAGE_HALF_DONE, "vfio-gpu-bind@a.service", "vfio-gpu-bind@a.service failed: its program was killed "
              "by a signal; 'journalctl -b UNIT=\"vfio-gpu-bind@a.service\"' shows when");
         world.result = "exit-code";
-        swap_tell_killed(m, "a", state);
+        world.status = "cannot";
+        swap_tell_silent(m, "a");
         says(NULL, NULL, NULL);
+        STRV_FOREACH(status, STRV_MAKE("", SWAP_READY "a")) {
+                world.status = *status;
+                swap_tell_silent(m, "a");
+                says(MESSAGE_HALF_DONE, "vfio-gpu-bind@a.service", "vfio-gpu-bind@a.service failed: its program could "
+                     "not do its work; 'journalctl -b UNIT=\"vfio-gpu-bind@a.service\"' shows when");
+        }
         world.failed = NULL;
 }
 
@@ -195,6 +197,7 @@ static void test_status(Manager *m) {
         fails_with(m, "", "signal", "its program was killed by a signal");
         fails_with(m, "", "exit-code", "its program could not do its work");
         fails_with(m, "", "resources", "resources");
+        fails_with(m, SWAP_READY "b", "timeout", "it took longer than TimeoutStartSec= or TimeoutStopSec= of it allows");
 }
 
 static int remove_one(const char *path, _unused_ const struct stat *st, _unused_ int type, _unused_ struct FTW *ftw) {

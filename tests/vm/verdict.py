@@ -40,8 +40,8 @@ def judge(pc, host):
 
 
 def demand_reason(pc):
-    """What failed is told without the unit having to be known, in a message that "journalctl -x" explains."""
+    """What failed is told by a program of ours, without the unit having to be known."""
     if pc.run(f"systemctl is-failed -q '{entry(VM)}'")[0]:
         return
-    told = pc.sh(f'journalctl --sync; journalctl -q -b -o verbose --output-fields=MESSAGE_ID VFIO_GPU_VM={VM} --priority=warning')
-    assert 'MESSAGE_ID=b1f40a8b' in told, 'the journal has no reason for the failure'
+    reasons = pc.sh(f'journalctl --sync; journalctl -q -b -o cat --priority=warning VFIO_GPU_VM={VM}')
+    assert reasons, 'the journal has no reason for the failure'
