@@ -3,15 +3,18 @@
 
 A fault happens once. However it ends, the host has to be as it was before, and where something failed, the journal says why."""
 
+import re
+
 from host import AUDIO, entry, GPU, Host, MORE, ONE_VM, SECOND, SLEEPS, states, step, VM
-from verdict import demand_reason, forget_renewed, judge, settle
+from verdict import forget_renewed, has_reason, judge, NoReason, settle
 
 ERRORS = 'EBUSY', 'ENODEV', 'EINVAL', 'EPERM'
 
 # Whatever changes something outside of the program: files, records, calls over D-Bus.
-EFFECTS = 'write,sendmsg,sendfile,mkdirat,mkdir,renameat,unlinkat,unlink,mount,umount2,finit_module,delete_module'
+EFFECTS = ('write', 'sendmsg', 'sendfile', 'mkdirat', 'mkdir', 'renameat', 'unlinkat', 'unlink', 'mount', 'umount2',
+           'finit_module', 'delete_module')
 # Those of them that need room in /run.
-FILES = 'write,sendfile,mkdirat,mkdir,renameat'
+FILES = 'write', 'sendfile', 'mkdirat', 'mkdir', 'renameat'
 
 # A job that ends takes others with it.
 CANCEL = """jobs=$(systemctl list-jobs --no-legend | awk '/vfio-gpu/ {print $1}'); [ -n "$jobs" ] && { systemctl cancel $jobs || :; }"""
@@ -73,11 +76,14 @@ HELD = '''
 # More calls than any program makes.
 CALLS_MAX = 100
 
+ARMED = 'armed'
+
+
 class Row:
     """One program in one direction, in a PC in which it has something to do."""
 
     def __init__(self, program, direction, variant='', config=ONE_VM, units=(), profile='base', before='true',
-                 functions=(GPU, AUDIO), failing='write', errors=ERRORS, writes=True):
+                 functions=(GPU, AUDIO), failing=('write',), errors=ERRORS, writes=True):
         """"before" is run first; "failing" are the calls that fail with the errors; one that "writes" needs room. A variant is of
         one that has all kinds of faults, and has those for which it makes a difference."""
         self.program, self.direction, self.variant = program, direction, variant
@@ -98,10 +104,12 @@ class Row:
 
 
 class Fault:
-    """One kind of fault in one row: strikes at the calls of these numbers, those of the dynamic loader not counted."""
+    """One kind of fault in one row. It strikes at a point: one of the calls, which is counted for itself, and its number; without
+    calls at a number, those of the dynamic loader not counted."""
 
-    def __init__(self, row, kind, options, numbers=(1,), meanwhile=None, limit=None, loader=None, afterwards=None, proof=None):
-        self.row, self.kind, self.options, self.numbers = row, kind, options, numbers
+    def __init__(self, row, kind, options, numbers=(1,), calls=(), meanwhile=None, limit=None, loader=None, afterwards=None,
+                 proof=None):
+        self.row, self.kind, self.options, self.numbers, self.calls = row, kind, options, numbers, calls
         self.meanwhile, self.limit, self.loader, self.afterwards, self.proof = meanwhile, limit, loader, afterwards, proof
 
     @property
@@ -136,18 +144,31 @@ class Fault:
         pc.sh('systemctl daemon-reload')
 
     def struck(self, pc):
-        """Whether the program was run, and made so many calls; a tracer that is ended with it may not tell."""
-        counted = f"grep -qE 'INJECTED|killed' {self.row.fired}/trace" if '{}' in self.options else 'true'
-        return pc.run(f'[ -d {self.row.fired} ] && {self.proof or counted}')[0] == 0
+        """Whether the program was run, and made so many calls."""
+        counted = f'grep -q INJECTED {self.row.fired}/trace' if '{' in self.options else 'true'
+        return pc.run(f'journalctl --sync; [ -d {self.row.fired} ] && {self.proof or counted}')[0] == 0
 
     def prepare(self, pc):
-        """Returns the host as it has to be again, and what comes before the calls that are counted."""
+        """Returns the host as it has to be again, and what comes before the calls that are counted; the PC is saved so."""
         pc.sh(self.row.before)
         host = Host(pc, self.row.config, self.row.functions, self.row.units)
         self.arm(pc)
         if self.row.direction == 'stop':
             host.start()
-        return host, self.count_loader(pc)
+        loader = self.count_loader(pc)
+        pc.machine.save(ARMED)
+        return host, loader
+
+    def points(self, pc):
+        """Where it can strike in a prepared PC: at each of the calls that the program makes when nothing goes wrong, or at the
+        numbers, which may be more than there are."""
+        if not self.calls:
+            return [(None, number) for number in self.numbers]
+        pc.put('/run/fault-options', f"-e trace={','.join(self.calls)}")
+        pc.sh(f"systemctl {self.row.direction} '{entry(VM)}'", 150)
+        settle(pc)
+        made = re.findall(r'(?:^|\s)([a-z_0-9]+)\(', pc.sh(f'cat {self.row.fired}/trace'), re.MULTILINE)
+        return [(call, number) for call in self.calls for number in range(1, made.count(call) + 1)]
 
     def command(self, pc, host):
         """Has the service manager run the program, and believes it only what is true. Returns whether the fault struck."""
@@ -158,40 +179,43 @@ class Fault:
         return self.struck(pc)
 
     def interfere(self, pc):
-        """Does what is to happen in the meantime, as soon as the call waits that it is to happen in. Returns whether one did."""
+        """Does what is to happen in the meantime, as soon as the call waits that it is to happen in, or else the program runs.
+        Returns whether that was so."""
         fired = self.row.fired
         pc.sh(f"systemctl {self.row.direction} --no-block '{entry(VM)}'")
         pc.wait_until(f'[ -e {fired}/trace ]', 60)
-        struck = '{}' not in self.options or pc.run(HELD % fired, 60)[0] == 0
+        struck = pc.run(HELD % fired if '{' in self.options else f'[ -d /proc/$(cat {fired}/pid) ]', 60)[0] == 0
         if struck:
-            pc.sh(self.meanwhile)
+            pc.sh(self.meanwhile, 150)
         settle(pc)
         return struck
 
-    def strike(self, pc, host, before, number):
-        """Returns how the host came back; None where the program makes fewer calls."""
-        pc.put('/run/fault-options', self.options.format(*(n + number for n in before)))
+    def strike(self, pc, host, before, point):
+        """Returns how the host came back; None where the program does not come to that point."""
+        call, number = point
+        pc.put('/run/fault-options', self.options.format(*(n + number for n in before), call=call))
         struck = self.interfere(pc) if self.meanwhile else self.command(pc, host)
         if not struck:
             return None
-        demand_reason(pc)
+        is_told = has_reason(pc)
         if states(pc, entry(VM)) == ['active']:
             pc.run(f"systemctl stop '{entry(VM)}'", 120)
         if self.afterwards:
+            # It was started again, whatever became of it without a GPU.
+            assert states(pc, 'lightdm.service') != ['inactive']
             pc.sh(self.afterwards)
         if self.afterwards or self.row.variant == 'rescan':
             forget_renewed(host)
-        return judge(pc, host)
-
-    def run(self, pc, number=1):
-        """Strikes once."""
-        return self.strike(pc, *self.prepare(pc), number)
+        result = judge(pc, host)
+        if not is_told:
+            raise NoReason(result)
+        return result
 
 
 def rows():
     """Every row of the table, in its order."""
     # To whom a message is, and what its sender makes of an error, does not depend on the error.
-    messages = {'failing': 'sendmsg', 'errors': ('EPERM',)}
+    messages = {'failing': ('sendmsg',), 'errors': ('EPERM',)}
     # Without it the way back has nothing left to do.
     meanwhile = {'config': ONE_VM + 'StartUnits=meanwhile.service\n', 'units': [('meanwhile.service', SLEEPS)]}
     # What the swap goes on without tells the error, and no more.
@@ -200,11 +224,11 @@ def rows():
     yield Row('swap', 'stop', **messages)
     yield Row('desktop', 'start', **meanwhile, **messages)
     yield Row('desktop', 'stop', **meanwhile, **messages, writes=False)
-    yield Row('modules', 'start', failing='finit_module', writes=False)
+    yield Row('modules', 'start', failing=('finit_module',), writes=False)
     for direction in 'start', 'stop':
         yield Row('bind', direction)
         yield Row('bind', direction, 'rescan', config=ONE_VM + 'Return=rescan\n')
-        yield Row('bind', direction, 'nvidia', profile='nvidia', failing='write,delete_module,finit_module')
+        yield Row('bind', direction, 'nvidia', profile='nvidia', failing=('write', 'delete_module', 'finit_module'))
         yield Row('bind', direction, 'bar', config=RESIZED, profile='rich', before=REBAR, functions=(SECOND,))
     for direction in 'start', 'stop':
         yield Row('cpus', direction, config=MORE, **messages, writes=direction == 'start')
@@ -217,13 +241,16 @@ def rows():
 
 def kinds(row):
     """Every fault of a row, in order of the columns."""
-    each, few = range(1, CALLS_MAX), (1, 3, 8)
-    stuck = f'-e trace={EFFECTS} -e inject={EFFECTS}:delay_enter=20s:when={{}}'
-    delayed = f'-e trace={EFFECTS} -e inject={EFFECTS}:delay_enter=4s:when={{}}'
-    slowed = f'-e trace={EFFECTS} -e inject={EFFECTS}:delay_enter=100ms'
+    each, few, effects = range(1, CALLS_MAX), (1, 3, 8), ','.join(EFFECTS)
+    stuck = f'-e trace={effects} -e inject={effects}:delay_enter=20s:when={{}}'
+    delayed = f'-e trace={effects} -e inject={effects}:delay_enter=4s:when={{}}'
+    slowed = f'-e trace={effects} -e inject={effects}:delay_enter=200ms'
     # Each kind of call is counted for itself.
     exhausted = '-e trace=mmap,brk -e inject=mmap:error=ENOMEM:when={}+ -e inject=brk:error=ENOMEM:when={}+'
+    one = '-e trace={call} -e inject={call}:'
     timed_out = f"journalctl -q -b -u '{row.unit}' --grep='timed out' >/dev/null"
+    # The tracer may be gone before it can tell.
+    killed = f"journalctl -q -b -u '{row.unit}' --grep='status=9/KILL' >/dev/null"
 
     if not row.variant:
         yield Fault(row, 'exit', 'exit')
@@ -233,14 +260,14 @@ def kinds(row):
         yield Fault(row, 'bus', slowed, meanwhile=BUS)
         yield Fault(row, 'logind', slowed, meanwhile='systemctl kill --signal=KILL systemd-logind.service')
         yield Fault(row, 'gpu-gone', slowed, meanwhile=VANISH, afterwards=REAPPEAR)
-    yield Fault(row, 'kill', f'-e trace={EFFECTS} -e inject={EFFECTS}:signal=KILL:when={{}}', each)
+    yield Fault(row, 'kill', one + 'signal=KILL:when={}', calls=EFFECTS, proof=killed)
     yield Fault(row, 'time-limit', stuck, few, limit='5', proof=timed_out)
     yield Fault(row, 'stop', delayed, few, f"systemctl stop '{entry(VM)}'")
     yield Fault(row, 'memory', exhausted, each, loader=('mmap', 'brk'))
     if row.writes:
-        yield Fault(row, 'ENOSPC', f'-e trace={FILES} -e inject={FILES}:error=ENOSPC:when={{}}', each)
+        yield Fault(row, 'ENOSPC', one + 'error=ENOSPC:when={}', calls=FILES)
     for error in row.errors:
-        yield Fault(row, error, f'-e trace={row.failing} -e inject={row.failing}:error={error}:when={{}}', each)
+        yield Fault(row, error, f'{one}error={error}:when={{}}', calls=row.failing)
 
 
 def cells():

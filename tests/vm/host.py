@@ -87,7 +87,7 @@ def repeat(pc, count):
         host.start()
         host.handed_over(picture=False)
         host.stop()
-        if number == FEW:
+        if number == min(FEW, count - 1):
             before = footprint(pc)
     host.is_back()
     after = footprint(pc)

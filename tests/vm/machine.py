@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """One QEMU process that emulates a PC with an IOMMU, a GPU behind a root port, and a greeter."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -143,8 +144,10 @@ class Machine:
 
     def detach(self):
         for part in (self._qmp, self.shell, self.second_shell, self._transcript):
-            if part:
-                part.close()
+            # What a machine that is gone was not yet told cannot be told any more.
+            with contextlib.suppress(OSError):
+                if part:
+                    part.close()
 
     def pid(self):
         """Of the running QEMU, or None."""

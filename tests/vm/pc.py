@@ -42,7 +42,8 @@ echo '# nodes'
 printf '%s\n' /dev/dri/* /dev/fb* /dev/nvidia* /dev/nvidia-caps/*
 echo '# settings'
 grep -sH . /sys/class/vtconsole/*/{name,bind} /sys/kernel/mm/hugepages/*/nr_hugepages /sys/fs/cgroup/*.slice/cpuset.cpus.effective \
-        /sys/devices/system/cpu/cpufreq/*/scaling_governor /sys/bus/pci/devices/0000:01:00.*/{reset_method,d3cold_allowed,power/control}
+        /sys/devices/system/cpu/cpufreq/*/scaling_governor /sys/bus/pci/devices/0000:0[12]:00.*/{reset_method,d3cold_allowed,power/control}
+find /sys/bus/pci/devices/*/ -maxdepth 1 -name 'resource[0-9]' -printf '%p %s\n'
 echo '# runtime'
 find /run/vfio-gpu /run/systemd/{system,generator}* ! \( -path '*/system.control*' -type d \) -printf '%p %y %m %l\n'
 find /run/systemd/transient /run/modprobe.d -name '*vfio*'

@@ -5,8 +5,9 @@ Whatever goes on afterwards does so by itself; then the guest ends, the VM's swa
 that goes down is a normal desktop when it is up again."""
 
 import domain
+from fault import BUS, CANCEL
 from host import AUDIO, drivers, drop_in, entry, GPU, Host, ONE_VM, SECOND, states, step, VM
-from verdict import BACK, judge, settle
+from verdict import BACK, has_reason, judge, NoReason, settle
 
 NORMAL = {GPU: ['bochs-drm', '(null)'], AUDIO: ['snd_hda_intel', '(null)']}
 
@@ -95,18 +96,31 @@ def unplugged(pc, _host):
     pc.qmp('device_del', id='gpu2')
 
 
-def libvirtd(pc, host):
-    """The daemon is killed. A guest outlives it, and so does what the guest has."""
-    pid = pc.sh(QEMU)
+def libvirtd(pc, _host):
+    """The daemon is killed. A guest outlives it."""
     pc.sh('systemctl kill --signal=KILL libvirtd.service; systemctl reset-failed libvirtd.service; systemctl start libvirtd.service')
     pc.wait_until('virsh -q domstate Windows10 | grep -q running', 60)
-    demand_kept(pc, host, pid)
+
+
+def bus(pc, _host):
+    pc.sh(BUS)
+
+
+def logind(pc, _host):
+    pc.sh('systemctl kill --signal=KILL systemd-logind.service')
+    pc.wait_until('systemctl -q is-active systemd-logind.service')
+
+
+def cancel(pc, _host):
+    """The jobs of the stop are; what is begun goes on."""
+    pc.sh(CANCEL)
 
 
 def ends(pc, how):
-    """The hook gives the GPU back."""
+    """The guest does, and the hook, or the stop that waits, gives the GPU back."""
     pc.run(how)
-    pc.wait_until(f"! systemctl -q is-active '{entry(VM)}'", 60)
+    pc.wait_until(f'! {QEMU} >/dev/null', 60)
+    pc.wait_until(f"systemctl is-active '{entry(VM)}' | grep -qE 'inactive|failed'", 60)
 
 
 def killed(pc, _host):
@@ -121,31 +135,24 @@ def quits(pc, _host):
     ends(pc, 'virsh -q qemu-monitor-command Windows10 --hmp quit')
 
 
-def reset(pc, host):
-    pid = pc.sh(QEMU)
+def reset(pc, _host):
     pc.sh('virsh -q reset Windows10')
-    demand_kept(pc, host, pid)
 
 
-def save(pc, host):
+def save(pc, _host):
     """What libvirt cannot save, since the GPU's state is not to be had, goes on; paused and continued, too."""
-    pid = pc.sh(QEMU)
     status, output = pc.run('virsh -q managedsave Windows10', 120)
     assert status == 1 and domain.state(pc) == 'running', output
     pc.sh('virsh -q suspend Windows10; virsh -q resume Windows10')
-    demand_kept(pc, host, pid)
-
-
-def demand_kept(pc, host, pid):
-    """The same QEMU has every function."""
-    assert pc.sh(QEMU) == pid
-    found = drivers(pc, host.functions)
-    assert all(pair == ['vfio-pci', 'vfio-pci'] for pair in found.values()), found
 
 
 DOWN = button, plug
-HAPPENS = {button: ALL, plug: ALL, suspend: ALL, unplugged: ALL[1:], libvirtd: WITH_GUEST, killed: WITH_GUEST, crash: WITH_GUEST,
-           quits: WITH_GUEST, reset: WITH_GUEST, save: WITH_GUEST[:1]}
+# After these the VM has what it had.
+KEEPS = suspend, libvirtd, bus, logind, cancel, reset, save
+HANDED_OVER = handed_over, *WITH_GUEST
+HAPPENS = {button: ALL, plug: ALL, suspend: ALL, unplugged: ALL[1:], bus: HANDED_OVER, logind: HANDED_OVER, cancel: (stop_waits,),
+           libvirtd: WITH_GUEST, killed: WITH_GUEST, crash: WITH_GUEST, quits: WITH_GUEST, reset: WITH_GUEST,
+           save: (guest_runs,)}
 
 # --- and afterwards -------------------------------------------------------------------------------------------------------
 
@@ -160,18 +167,25 @@ def boots_normally(pc, picture):
     assert pc.run('ls /run/vfio-gpu')[0] != 0
 
 
-def finish(pc):
-    """Nothing is in the way any more."""
+def what_the_vm_has(pc, functions):
+    """QEMU, the functions, and the swap."""
+    return pc.run(QEMU)[1], drivers(pc, functions), states(pc, entry(VM))
+
+
+def finish(pc, state):
+    """Nothing is in the way any more. The end of a guest is the end of its swap, without anybody stopping that."""
     pc.run('touch /run/go; virsh -q destroy Windows10', 120)
     settle(pc)
-    if states(pc, entry(VM)) == ['active']:
+    if state not in WITH_GUEST:
         pc.run(f"systemctl stop '{entry(VM)}'", 120)
+    assert states(pc, entry(VM)) != ['active']
 
 
 def forget_gone(host):
     """QEMU could not plug in another one: it still has the memory of the first. The desktop is on the other GPU."""
     host.pc.wait_until(f'[ ! -e /sys/bus/pci/devices/{SECOND} ]', 60)
-    host.state['pci'] = [line for line in host.state['pci'] if not line.startswith(SECOND)]
+    for topic in 'pci', 'settings':
+        host.state[topic] = [line for line in host.state[topic] if not line.startswith(SECOND)]
     host.state['nodes'] = host.pc.host_state()['nodes']
 
 
@@ -197,14 +211,21 @@ class Cell:
             domain.define(pc, devices=self.functions, rom=domain.ROM if GPU in self.functions else None)
         host = Host(pc, self.config, self.functions)
         self.row.state(pc, host)
+        had = what_the_vm_has(pc, self.functions)
         self.event(pc, host)
         if self.event in DOWN:
             boots_normally(pc, host.picture)
             return BACK
-        finish(pc)
+        if self.event in KEEPS and self.row.state in HANDED_OVER:
+            assert what_the_vm_has(pc, self.functions) == had
+        finish(pc, self.row.state)
         if self.event is unplugged:
             forget_gone(host)
-        return judge(pc, host)
+        is_told = has_reason(pc)
+        result = judge(pc, host)
+        if not is_told:
+            raise NoReason(result)
+        return result
 
 
 def cells():

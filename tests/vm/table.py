@@ -6,7 +6,7 @@ import hashlib
 
 import fault
 import states
-from verdict import BACK, LOST, RECOVERED
+from verdict import BACK, LOST, NoReason, RECOVERED
 
 PARTS = fault.cells, states.cells
 
@@ -44,6 +44,9 @@ class Table:
         """Adds what the function returns for a cell, unless that is None. Whatever else goes wrong costs the desktop, too."""
         try:
             result = strike()
+        except NoReason as error:
+            self.add(cell, error.result)
+            raise
         except Exception:
             self.add(cell, LOST)
             raise

@@ -2,7 +2,6 @@
 """A sample of the table, which the commit chooses."""
 
 import hashlib
-import itertools
 import os
 import shutil
 import subprocess
@@ -12,8 +11,8 @@ import table
 from payload import PROJECT
 from verdict import BACK
 
-# Most programs make more calls than that.
-CALLS = 12
+# Of the numbers, which go on after the last call, few programs come to more.
+POINTS = 24
 
 
 def commit():
@@ -28,12 +27,11 @@ def commit():
 SEED = commit()
 
 
-def choose(cell):
-    """At which call it strikes; earlier ones, too, where there are not so many."""
-    numbers = list(itertools.islice(cell.numbers, CALLS))
-    chosen = hashlib.sha256(f'{SEED} {cell.name("")}'.encode()).digest()[0] % len(numbers)
+def choose(cell, points):
+    """Where it strikes; earlier, too, where the program does not come to that."""
+    chosen = hashlib.sha256(f'{SEED} {cell.name("")}'.encode()).digest()[0] % min(len(points), POINTS)
     while True:
-        yield numbers[chosen]
+        yield points[chosen]
         if not chosen:
             break
         chosen //= 3
@@ -41,11 +39,12 @@ def choose(cell):
 
 def strike(pc, cell):
     """Returns what became of the host, of which nothing is to be seen where the fault never struck."""
-    for number in choose(cell):
-        result = cell.run(pc, number)
+    prepared = cell.prepare(pc)
+    for point in choose(cell, cell.points(pc)):
+        pc.restore(fault.ARMED)
+        result = cell.strike(pc, *prepared, point)
         if result:
             return result
-        pc.restore()
     return None
 
 
