@@ -110,6 +110,14 @@ static int wait_for_nodes(const Task *task, char *const *nodes, const char *why,
         return r;
 }
 
+/* Each wait has its own time and signal, however long the one before took. Where that has sent its signal
+ * already, what is left of its time has to do: TimeoutSec= has room for so much. */
+static void renew(const Task *task, Patience *patience) {
+        if (patience->signal == task_signal(task))
+                patience->deadline = clock_now() + patience->again;
+        patience->signal = task_signal(task);
+}
+
 /* What has come back since the desktop let go: efifb keeps the GPU's memory, unbound as well, for who has its
  * node open, and vfio-pci could not have that. */
 static int wait_for_firmware(const Task *task, Patience *patience) {
@@ -136,14 +144,6 @@ static int wait_for_holders(const Task *task, const Function *functions, Patienc
                 return log_error_errno(r, "cannot list the device nodes of %s: %m", functions->address);
         return wait_for_nodes(task, nodes, "its driver would wait for that in the kernel when it is unbound",
                               patience);
-}
-
-/* Who has come back is waited for and gets a signal, however long the unloading took. Where that has sent one
- * already, what is left of the wait after it has to do: TimeoutSec= has room for three. */
-static void renew(const Task *task, Patience *patience) {
-        if (patience->signal == task_signal(task))
-                patience->deadline = clock_now() + patience->again;
-        patience->signal = task_signal(task);
 }
 
 static int unbind_all(const Task *task, const Function *functions, Patience *patience) {
@@ -215,7 +215,10 @@ static int note_functions(const Task *task, int state, Function **ret) {
 static int unbind_consoles(const Task *task, int state, Patience *patience) {
         int r = wait_for_firmware(task, patience);
 
-        return r < 0 ? r : consoles_unbind(task->functions, task->vm, state);
+        if (r < 0)
+                return r;
+        renew(task, patience);
+        return consoles_unbind(task->functions, task->vm, state);
 }
 
 static int start(const Task *task) {

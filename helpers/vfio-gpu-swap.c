@@ -347,11 +347,11 @@ static int note_cancelled(Manager *m, const Task *task, int state) {
         return r < 0 ? log_error_errno(r, "cannot note in " STATE_DIRECTORY " that it was stopped: %m") : 0;
 }
 
-static int refuse_huge_pages(Manager *m, const char *unit) {
+static void refuse_huge_pages(Manager *m, const char *unit) {
         _cleanup_free_ char *status = NULL;
 
         (void) manager_unit_string(m, unit, "Service", "StatusText", &status);
-        return log_full(LOG_ERR, ECANCELED, &(LogSubject) { .id = MESSAGE_REFUSED, .unit = unit },
+        (void) log_full(LOG_ERR, 0, &(LogSubject) { .id = MESSAGE_REFUSED, .unit = unit },
                         "%s failed: %s; nothing was changed", unit, !isempty(status) ? status : manager_result(m));
 }
 
@@ -366,7 +366,9 @@ static int have_huge_pages(Manager *m, const Task *task, int signals) {
         if (asprintf(&unit, "vfio-gpu-hugepages@%s.service", task->vm) < 0)
                 return log_oom();
         r = start_unit(m, task->vm, unit, signals);
-        return r > 0 ? refuse_huge_pages(m, unit) : r;
+        if (r > 0)
+                refuse_huge_pages(m, unit);
+        return r;
 }
 
 static int run_target(Manager *m, const Task *task, int state, int signals) {
@@ -392,6 +394,21 @@ static int run_target(Manager *m, const Task *task, int state, int signals) {
         return 0;
 }
 
+static bool has_record(int state, const char *record) {
+        _cleanup_strv_free_ char **lines = NULL;
+
+        return state >= 0 && state_read(state, record, &lines) >= 0;
+}
+
+/* What runs in any case after a start that failed then leaves alone what an earlier swap has left. Where
+ * none has left anything there is no directory, and none is made. */
+static void note_refused(const char *vm) {
+        _cleanup_close_ int state = state_open(vm, false);
+
+        if (state >= 0)
+                (void) state_write(state, RECORD_REFUSED, NULL);
+}
+
 static int note_begun(const Task *task, int state) {
         int r = state_remove(state, RECORD_REFUSED);
 
@@ -406,23 +423,28 @@ static void tell_desktop(int state) {
         if (state_read(state, RECORD_STOPPED, &running) < 0 || !running)
                 return;
         names = strv_join(running, ", ");
-        log_info("to be stopped, and started again afterwards: %s", names ?: "?");
+        log_info("to run again afterwards: %s", names ?: "?");
 }
 
 /* The copies of units that a refusal leaves go with what an earlier swap has left, as that one's do. */
 static int begin(Manager *m, const Task *task, int state, int signals, char *const *earlier) {
-        int r, k;
+        bool left = has_record(state, RECORD_REFUSED);
+        int r;
 
         r = pin_units(m, task->vm, state);
         if (r >= 0)
+                r = note_begun(task, state);
+        if (r >= 0)
                 r = have_huge_pages(m, task, signals);
-        if (r < 0)
+        if (r != 0)
                 forget_running(state, earlier);
-        if (r < 0 && r != -EINTR)
-                return r;
-        k = note_begun(task, state);
-        if (k < 0 || r == -EINTR)
-                return k < 0 ? k : note_cancelled(m, task, state);
+        if (r == -EINTR)
+                return note_cancelled(m, task, state);
+        /* The step of the pages has undone itself. */
+        if (r > 0 && left)
+                note_refused(task->vm);
+        if (r != 0)
+                return r < 0 ? r : -ENOMEM;
 
         log_info("the checks passed; handing the GPU over to VM %s", task->vm_name);
         tell_desktop(state);
@@ -445,15 +467,6 @@ static int open_state(const Task *task) {
                                 "far); start the VM again after that; nothing was changed", task->vm_name);
         }
         return state;
-}
-
-/* What runs in any case after a start that failed then leaves alone what an earlier swap has left. Where
- * none has left anything there is no directory, and none is made. */
-static void note_refused(const char *vm) {
-        _cleanup_close_ int state = state_open(vm, false);
-
-        if (state >= 0)
-                (void) state_write(state, RECORD_REFUSED, NULL);
 }
 
 /* Does all that changes nothing for the host. A file that is looked at can be on a server that does not
@@ -552,12 +565,6 @@ static void forgive_stop(Manager *m, const char *vm) {
                 (void) manager_reset_failed(m, entry);
 }
 
-static bool has_record(int state, const char *record) {
-        _cleanup_strv_free_ char **lines = NULL;
-
-        return state >= 0 && state_read(state, record, &lines) >= 0;
-}
-
 static int stop(const Task *task) {
         _cleanup_manager_ Manager *m = NULL;
         _cleanup_close_ int state = -1;
@@ -580,15 +587,17 @@ static int stop(const Task *task) {
         return manager_is_stopping(m) ? 0 : give_back(m, task, state);
 }
 
-/* "refuse VM TEXT…" stands in the place of "start" for a VM, named as people do, whose configuration is no
- * good: it says why. */
-static int refuse_configuration(const char *vm_name, char *const *texts) {
+/* "refuse VM TEXT…" stands in the place of "start" for a VM whose configuration is no good: it says why. The
+ * VM is named as people do, or, in the unit of all VMs, escaped. */
+static int refuse_configuration(const char *vm, char *const *texts) {
         LogSubject subject = { .id = MESSAGE_REFUSED, .finding = "configuration" };
-        _cleanup_free_ char *vm = NULL;
+        _cleanup_free_ char *plain = NULL, *escaped = NULL;
 
-        journal_open(vm_name);
-        if (vm_name_escape(vm_name, &vm) >= 0)
-                note_refused(vm);
+        if (vm_name_unescape(vm, &plain) >= 0)
+                vm = plain;
+        journal_open(vm);
+        if (vm_name_escape(vm, &escaped) >= 0)
+                note_refused(escaped);
         for (char *const *text = texts; *text; text++)
                 (void) log_full(LOG_ERR, 0, &subject, "%s", *text);
         if (texts[1])

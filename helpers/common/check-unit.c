@@ -60,6 +60,11 @@ static int check_static(CheckContext *c, const char *name) {
         return r != 0 ? r : check_mask(c, unit, template);
 }
 
+/* Other tunings the swap goes on without. */
+static bool is_needed(const char *unit) {
+        return !swap_is_tuning(unit) || startswith(unit, "vfio-gpu-hugepages@");
+}
+
 /* Looked for in files: the manager, if it were asked, would load the steps before their copies are made. */
 int check_own_units(CheckContext *c) {
         _cleanup_free_ char *path = root_path(GENERATED);
@@ -78,8 +83,7 @@ int check_own_units(CheckContext *c) {
 
         (void) list_directory(path, &names);
         STRV_FOREACH(name, names)
-                /* Tunings the swap goes on without. */
-                if (r >= 0 && swap_has_unit(*name, c->check->vm) && !swap_is_tuning(*name))
+                if (r >= 0 && swap_has_unit(*name, c->check->vm) && is_needed(*name))
                         r = check_mask(c, *name, *name);
         return r < 0 ? r : 0;
 }

@@ -541,12 +541,12 @@ static int resolve_devices(Config *config, Settings *settings, const Location *w
         return 0;
 }
 
-/* How often one step waits for so long at most: for what is left of sessions, or for who uses a module; then for
- * who has the GPU open; and for these once more after a signal. It has to come to say for whom. */
+/* How often one step waits for so long at most: for who has the firmware's frame buffer open, who uses a module,
+ * and who has what is to be unbound open; and for these once more after a signal. It has to come to say for whom. */
 static unsigned count_waits(const Config *config, const Vm *vm) {
         const char *holders = config_value(config, vm, KEY_HOLDERS)->choice;
 
-        return 2U + (holders && !streq(holders, "refuse"));
+        return 3U + (holders && !streq(holders, "refuse"));
 }
 
 /* Returns where the value, or that word of a list, was assigned, NULL for nowhere. */
@@ -568,7 +568,7 @@ static const Location *find_fault(const Config *config, const Vm *vm, Key key, K
 }
 
 static int check_vm(Config *config, Vm *vm) {
-        static const char *const times[] = { "twice", "three times" };
+        static const char *const times[] = { "three times", "four times" };
         unsigned wait = config_value(config, vm, KEY_HOLDERS_TIMEOUT)->seconds, waits = count_waits(config, vm);
         unsigned limit = config_value(config, vm, KEY_TIMEOUT)->seconds;
         char **stop = config_value(config, vm, KEY_STOP_UNITS)->list;
@@ -580,7 +580,7 @@ static int check_vm(Config *config, Vm *vm) {
                              find_fault(config, vm, KEY_HOLDERS_TIMEOUT, KEY_TIMEOUT, NULL),
                              "VM \"%s\": HoldersTimeoutSec= is %us, which a step may wait %s, but TimeoutSec= "
                              "ends it after %us: expected a TimeoutSec= of at least %us",
-                             vm->name, wait, times[waits - 2], limit, waits * wait + 1);
+                             vm->name, wait, times[waits - 3], limit, waits * wait + 1);
                 if (r < 0)
                         return r;
         }

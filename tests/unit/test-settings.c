@@ -230,8 +230,8 @@ static void test_complaints(void) {
         complains("TimeoutSec=0", "f:5: TimeoutSec=: \"0\" is too short: expected at least 1 second.");
         complains("TimeoutSec=2d", "f:5: TimeoutSec=: \"2d\" is too long: expected at most one day.");
         complains("HoldersTimeoutSec=45",
-                  "f:5: VM \"bad\": HoldersTimeoutSec= is 45s, which a step may wait twice, but TimeoutSec= "
-                  "ends it after 90s: expected a TimeoutSec= of at least 91s.");
+                  "f:5: VM \"bad\": HoldersTimeoutSec= is 45s, which a step may wait three times, but TimeoutSec= "
+                  "ends it after 90s: expected a TimeoutSec= of at least 136s.");
         complains("StartUnits=display-manager.service",
                   "f:5: VM \"bad\": display-manager.service is in StopUnits= and in StartUnits=: expected "
                   "one of them.");
@@ -286,9 +286,9 @@ static void waits(const char *settings, unsigned seconds) {
 
 /* Who gets a signal is waited for once more. */
 static void test_waits(void) {
-        waits("", 44);
-        waits("Holders=terminate\n", 29);
-        waits("Holders=kill\n", 29);
+        waits("", 29);
+        waits("Holders=terminate\n", 22);
+        waits("Holders=kill\n", 22);
 }
 
 static void warns(const char *text, const char *expected) {

@@ -159,7 +159,7 @@ static void test_start(Manager *m) {
         world.result = "timeout";
         swap_tell_start(m, "a\\x20b", "a b", false);
         says(MESSAGE_SWAP_FAILED, ENTRY, ENTRY " failed: it took longer than TimeoutStartSec= or TimeoutStopSec= of "
-             "it allows; nothing was changed: start it again, or see 'journalctl VFIO_GPU_VM=\"a b\"' for how far it "
+             "it allows; this swap was not begun: start it again, or see 'journalctl VFIO_GPU_VM=\"a b\"' for how far it "
              "got");
 }
 
