@@ -20,6 +20,7 @@
 #include "swap.h"
 #include "unit-name.h"
 #include "vfio-gpuctl.h"
+#include "vm-end.h"
 
 /* Longer than the entry itself waits for the desktop. */
 #define ENTRY_TIMEOUT (120 * USEC_PER_SEC)
@@ -38,6 +39,13 @@ static int check_vm_is_gone(const char *vm, char *const *addresses) {
                                 "destroy', then run this again if the GPU does not come back by itself",
                                 who);
         return 0;
+}
+
+/* Nobody is there who would try again. */
+static int wait_for_vm(const char *vm, char *const *addresses) {
+        int r = vm_wait_end(&(Task) { .vm = vm }, addresses);
+
+        return r < 0 ? log_error_errno(r, "cannot wait for the end of VM %s: %m", vm) : 0;
 }
 
 /* With its jobs done, a process of a step that is still there waits in the kernel, for the GPU as a rule:
@@ -237,13 +245,13 @@ static int recover_by_records(Manager *m, const char *vm, char *const *addresses
         return r < 0 ? r : k;
 }
 
-static int recover_vm(Manager *m, const char *vm, const char *vm_name) {
+static int recover_vm(Manager *m, const char *vm, const char *vm_name, bool wait) {
         _cleanup_strv_free_ char **addresses = NULL, **units = NULL;
         int r, stopped;
 
         r = read_records(vm, &addresses, &units);
         if (r >= 0)
-                r = check_vm_is_gone(vm, addresses);
+                r = wait ? wait_for_vm(vm, addresses) : check_vm_is_gone(vm, addresses);
         if (r < 0)
                 return r;
 
@@ -261,7 +269,7 @@ static int recover_vm(Manager *m, const char *vm, const char *vm_name) {
         return r;
 }
 
-static int recover(Manager *m, const char *vm) {
+static int recover(Manager *m, const char *vm, bool wait) {
         _cleanup_free_ char *vm_name = NULL;
         int r;
 
@@ -269,7 +277,7 @@ static int recover(Manager *m, const char *vm) {
         if (r < 0)
                 return log_error_errno(r, STATE_DIRECTORY "/%s is not named like a VM's: %m", vm);
         journal_open_beside(vm_name);
-        r = recover_vm(m, vm, vm_name);
+        r = recover_vm(m, vm, vm_name, wait);
         journal_open_beside(NULL);
         return r;
 }
@@ -283,6 +291,15 @@ static int plain_name(const char *name, char **ret) {
         if (r < 0 || name[0] == '-' || vm_name_problem(plain))
                 return r < 0 ? r : -EINVAL;
         *ret = TAKE_PTR(plain);
+        return 0;
+}
+
+static int parse(int argc, char *argv[], char **ret_name, bool *ret_wait) {
+        for (int i = 1; i < argc; i++)
+                if (streq(argv[i], "--wait"))
+                        *ret_wait = true;
+                else if (*ret_name || plain_name(argv[i], ret_name) < 0)
+                        return -EINVAL;
         return 0;
 }
 
@@ -302,10 +319,10 @@ int verb_recover(int argc, char *argv[]) {
         _cleanup_manager_ Manager *m = NULL;
         _cleanup_free_ char *name = NULL;
         int r, ret = EXIT_SUCCESS;
+        bool wait = false;
 
-        r = argc == 2 ? plain_name(argv[1], &name) : 0;
-        if (argc > 2 || r < 0) {
-                log_error("expected: recover [VM]");
+        if (parse(argc, argv, &name, &wait) < 0) {
+                log_error("expected: recover [--wait] [VM]");
                 return EXIT_USAGE;
         }
         if (geteuid() != 0 || root_is_set()) {
@@ -324,7 +341,7 @@ int verb_recover(int argc, char *argv[]) {
         if (vms && manager_open(NULL, &m) < 0)
                 log_warning("going on without the service manager: no unit is stopped or started");
         STRV_FOREACH(vm, vms)
-                if (recover(m, *vm) < 0)
+                if (recover(m, *vm, wait) < 0)
                         ret = EXIT_REFUSED;
         return ret;
 }

@@ -261,17 +261,24 @@ void swap_tell_start(Manager *m, const char *vm, const char *vm_name, bool begun
                                 vm_name);
 }
 
+static void tell_silent(Manager *m, const char *unit) {
+        const char *how = how_ended(m, unit);
+
+        if (how)
+                (void) log_full(LOG_ERR, 0, &(LogSubject) { .id = MESSAGE_HALF_DONE, .unit = unit },
+                                "%s failed: %s; 'journalctl -b UNIT=\"%s\"' shows when", unit, how, unit);
+}
+
 void swap_tell_silent(Manager *m, const char *vm) {
+        _cleanup_free_ char *entry = NULL, *active = NULL;
         _cleanup_strv_free_ char **units = NULL;
 
         (void) swap_units(m, vm, STRV_MAKE("failed"), &units);
-        STRV_FOREACH(unit, units) {
-                const char *how = how_ended(m, *unit);
-
-                if (how)
-                        (void) log_full(LOG_ERR, 0, &(LogSubject) { .id = MESSAGE_HALF_DONE, .unit = *unit },
-                                        "%s failed: %s; 'journalctl -b UNIT=\"%s\"' shows when", *unit, how, *unit);
-        }
+        STRV_FOREACH(unit, units)
+                tell_silent(m, *unit);
+        if (asprintf(&entry, "vfio-gpu@%s.service", vm) >= 0 &&
+            manager_unit_string(m, entry, "Unit", "ActiveState", &active) >= 0 && streq(active, "failed"))
+                tell_silent(m, entry);
 }
 
 int swap_unfinished(int state, char ***ret) {

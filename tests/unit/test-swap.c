@@ -164,6 +164,7 @@ static void test_start(Manager *m) {
 }
 
 static void test_step(Manager *m) {
+        world.active = "inactive";
         world.failed = STRV_MAKE("vfio-gpu-bind@a.service");
         world.result = "signal";
         swap_tell_silent(m, "a");
@@ -180,6 +181,11 @@ static void test_step(Manager *m) {
                      "not do its work; 'journalctl -b UNIT=\"vfio-gpu-bind@a.service\"' shows when");
         }
         world.failed = NULL;
+        world.active = "failed";
+        world.result = "timeout";
+        swap_tell_silent(m, "a\\x20b");
+        says(MESSAGE_HALF_DONE, ENTRY, ENTRY " failed: it took longer than TimeoutStartSec= or TimeoutStopSec= of it "
+             "allows; 'journalctl -b UNIT=\"" ENTRY "\"' shows when");
 }
 
 static void fails_with(Manager *m, const char *status, const char *result, const char *failure) {
