@@ -257,8 +257,8 @@ void swap_tell_start(Manager *m, const char *vm, const char *vm_name, bool begun
         if (how)
                 (void) log_full(LOG_ERR, 0, &(LogSubject) { .id = MESSAGE_SWAP_FAILED, .unit = entry },
                                 "%s failed: %s; %s: start it again, or see 'journalctl VFIO_GPU_VM=\"%s\"' for how "
-                                "far it got", entry, how, begun ? "everything is taken back" : "this swap was not begun",
-                                vm_name);
+                                "far it got", entry, how,
+                                begun ? "everything is taken back" : "this swap was not begun", vm_name);
 }
 
 static void tell_silent(Manager *m, const char *unit) {
