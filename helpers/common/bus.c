@@ -135,9 +135,10 @@ int manager_unit_was_terminated(Manager *m, const char *unit) {
         int r;
 
         r = manager_unit_string(m, unit, "Service", "Result", &result);
-        if (r >= 0)
-                r = read_property(m, unit, "Service", "ExecMainStatus", 'i', &status);
-        return r < 0 ? r : streq(result, "signal") && status == SIGTERM;
+        if (r < 0 || !streq(result, "signal"))
+                return r < 0 ? r : 0;
+        r = read_property(m, unit, "Service", "ExecMainStatus", 'i', &status);
+        return r < 0 ? r : status == SIGTERM;
 }
 
 /* Returns 1 with the path of the job that the unit has, 0 if it has none, or a negative errno. */

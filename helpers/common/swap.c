@@ -240,7 +240,7 @@ bool swap_is_reason(const char *status) {
 static const char *how_ended(Manager *m, const char *unit) {
         _cleanup_free_ char *result = NULL, *said = NULL;
 
-        if (manager_unit_string(m, unit, "Service", "Result", &result) < 0 ||
+        if (manager_unit_string(m, unit, "Service", "Result", &result) < 0 || !find_words(result) ||
             manager_unit_was_terminated(m, unit) > 0)
                 return NULL;
         if (streq(result, "exit-code") &&
