@@ -41,13 +41,6 @@ static int check_vm_is_gone(const char *vm, char *const *addresses) {
         return 0;
 }
 
-/* Nobody is there who would try again. */
-static int wait_for_vm(const char *vm, char *const *addresses) {
-        int r = vm_wait_end(&(Task) { .vm = vm }, addresses);
-
-        return r < 0 ? log_error_errno(r, "cannot wait for the end of VM %s: %m", vm) : 0;
-}
-
 /* With its jobs done, a process of a step that is still there waits in the kernel, for the GPU as a rule:
  * whoever touches the GPU as well would wait with it. Without the service manager nobody has ended any. */
 static int check_nothing_is_stuck(Manager *m, const char *vm) {
@@ -207,6 +200,17 @@ static bool is_dark(const char *vm) {
         return false;
 }
 
+/* Returns whether one of the units runs that were stopped for the swap, without the GPU. */
+static bool runs_in_the_dark(Manager *m, const char *vm, char *const *units) {
+        bool runs = false;
+
+        if (!m || !is_dark(vm))
+                return false;
+        for (; !runs && units && *units; units++)
+                runs = manager_unit_runs(m, *units) > 0;
+        return runs;
+}
+
 /* Of two at a time, that of a person and the one that the service manager starts by itself after a failure,
  * each would find half of what the other does. Returns a descriptor, or a negative errno after it logged why. */
 static int lock(const char *vm) {
@@ -220,7 +224,8 @@ static int lock(const char *vm) {
 }
 
 /* Without the units, or where they did not do it. */
-static int recover_by_records(Manager *m, const char *vm, char *const *addresses, char *const *units) {
+static int recover_by_records(Manager *m, const char *vm, char *const *addresses, char *const *units,
+                              bool restart) {
         _cleanup_close_ int locked = -1, state = -1;
         bool was_dark;
         int r, k;
@@ -235,7 +240,7 @@ static int recover_by_records(Manager *m, const char *vm, char *const *addresses
         if (r < 0)
                 return r;
 
-        was_dark = is_dark(vm);
+        was_dark = restart || is_dark(vm);
         r = undo(vm);
         /* What began while the GPU was not there is no desktop yet; what began after that is somebody's. */
         if (m)
@@ -245,21 +250,24 @@ static int recover_by_records(Manager *m, const char *vm, char *const *addresses
         return r < 0 ? r : k;
 }
 
-static int recover_vm(Manager *m, const char *vm, const char *vm_name, bool wait) {
+static int recover_vm(Manager *m, const char *vm, const char *vm_name) {
         _cleanup_strv_free_ char **addresses = NULL, **units = NULL;
+        bool restart;
         int r, stopped;
 
         r = read_records(vm, &addresses, &units);
         if (r >= 0)
-                r = wait ? wait_for_vm(vm, addresses) : check_vm_is_gone(vm, addresses);
+                r = check_vm_is_gone(vm, addresses);
         if (r < 0)
                 return r;
 
-        if (m)
+        if (m && state_exists(vm))
                 swap_tell_silent(m, vm);
+        /* Before the steps give the GPU back. */
+        restart = runs_in_the_dark(m, vm, units);
         stopped = m ? stop_units(m, vm) : 0;
         if (state_exists(vm))
-                r = recover_by_records(m, vm, addresses, units);
+                r = recover_by_records(m, vm, addresses, units, restart);
         else if (stopped == 0)
                 return printf("Nothing is left of a swap for VM %s.\n", vm_name) < 0 ? -EIO : 0;
         else
@@ -269,7 +277,7 @@ static int recover_vm(Manager *m, const char *vm, const char *vm_name, bool wait
         return r;
 }
 
-static int recover(Manager *m, const char *vm, bool wait) {
+static int recover(Manager *m, const char *vm) {
         _cleanup_free_ char *vm_name = NULL;
         int r;
 
@@ -277,7 +285,23 @@ static int recover(Manager *m, const char *vm, bool wait) {
         if (r < 0)
                 return log_error_errno(r, STATE_DIRECTORY "/%s is not named like a VM's: %m", vm);
         journal_open_beside(vm_name);
-        r = recover_vm(m, vm, vm_name, wait);
+        r = recover_vm(m, vm, vm_name);
+        journal_open_beside(NULL);
+        return r;
+}
+
+/* Waits for what check_vm_is_gone() refuses for: nobody is there who would try again. */
+static int wait_for_vm(const char *vm, const char *vm_name) {
+        _cleanup_strv_free_ char **addresses = NULL, **units = NULL;
+        int r;
+
+        journal_open_beside(vm_name);
+        r = read_records(vm, &addresses, &units);
+        if (r >= 0) {
+                r = vm_wait_end(&(Task) { .vm = vm }, addresses);
+                if (r < 0)
+                        log_error_errno(r, "cannot wait for the end of VM %s: %m", vm_name);
+        }
         journal_open_beside(NULL);
         return r;
 }
@@ -321,8 +345,8 @@ int verb_recover(int argc, char *argv[]) {
         int r, ret = EXIT_SUCCESS;
         bool wait = false;
 
-        if (parse(argc, argv, &name, &wait) < 0) {
-                log_error("expected: recover [--wait] [VM]");
+        if (parse(argc, argv, &name, &wait) < 0 || (wait && !name)) {
+                log_error("expected: recover [[--wait] VM]");
                 return EXIT_USAGE;
         }
         if (geteuid() != 0 || root_is_set()) {
@@ -338,10 +362,13 @@ int verb_recover(int argc, char *argv[]) {
         if (!vms)
                 (void) printf("Nothing is left of a swap.\n");
 
+        /* Before the manager is asked for: the bus can go while a VM runs. */
+        if (wait && wait_for_vm(*vms, name) < 0)
+                return EXIT_REFUSED;
         if (vms && manager_open(NULL, &m) < 0)
                 log_warning("going on without the service manager: no unit is stopped or started");
         STRV_FOREACH(vm, vms)
-                if (recover(m, *vm, wait) < 0)
+                if (recover(m, *vm) < 0)
                         ret = EXIT_REFUSED;
         return ret;
 }

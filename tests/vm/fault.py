@@ -255,14 +255,14 @@ def kinds(row):
     if not row.variant:
         yield Fault(row, 'exit', 'exit')
         yield Fault(row, 'kill-at-start', 'kill')
-        yield Fault(row, 'start', delayed, few, f"systemctl start '{entry(VM)}' || true")
-        yield Fault(row, 'cancel', delayed, few, CANCEL)
+        yield Fault(row, 'start', delayed, few, meanwhile=f"systemctl start '{entry(VM)}' || true")
+        yield Fault(row, 'cancel', delayed, few, meanwhile=CANCEL)
         yield Fault(row, 'bus', slowed, meanwhile=BUS)
         yield Fault(row, 'logind', slowed, meanwhile='systemctl kill --signal=KILL systemd-logind.service')
         yield Fault(row, 'gpu-gone', slowed, meanwhile=VANISH, afterwards=REAPPEAR)
     yield Fault(row, 'kill', one + 'signal=KILL:when={}', calls=EFFECTS, proof=killed)
     yield Fault(row, 'time-limit', stuck, few, limit='5', proof=timed_out)
-    yield Fault(row, 'stop', delayed, few, f"systemctl stop '{entry(VM)}'")
+    yield Fault(row, 'stop', delayed, few, meanwhile=f"systemctl stop '{entry(VM)}'")
     yield Fault(row, 'memory', exhausted, each, loader=('mmap', 'brk'))
     if row.writes:
         yield Fault(row, 'ENOSPC', one + 'error=ENOSPC:when={}', calls=FILES)
