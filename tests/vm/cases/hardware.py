@@ -88,6 +88,18 @@ def case_udev_rules(pc):
     host.is_as_before()
 
 
+def case_udev_rules_for_usb(pc):
+    """What is bound to the card's USB function goes on over a swap, since the function is the same device all the time."""
+    name = f'sys-bus-pci-devices-{USB}.device'
+    assert states(pc, name) == ['active']
+    bound = 'bound.service', f'[Unit]\nBindsTo={name}\nAfter={name}\n' + SLEEPS
+    host = Host(pc, CARD, (GPU, AUDIO, USB), [bound])
+    pc.sh('systemctl start bound.service')
+    host.start()
+    host.stop()
+    assert states(pc, 'bound.service') == ['active']
+
+
 def case_three_functions(pc):
     """A card of three functions, with a GPU that qxl drives and a keyboard, goes and comes back as a whole."""
     add_keyboard(pc)
@@ -153,6 +165,6 @@ def case_virtio(pc):
     host.is_back()
 
 
-for case in case_three_functions, case_second_gpu_left_alone, case_second_gpu_handed_over, case_second_gpu_in_use:
+for case in case_udev_rules_for_usb, case_three_functions, case_second_gpu_left_alone, case_second_gpu_handed_over, case_second_gpu_in_use:
     case.profile = 'rich'
 case_virtio.profile = 'virtio'
