@@ -11,6 +11,7 @@ HANGS = drop_in(step('bind'), "ExecStartPre=/bin/sh -c 'touch /run/reached; exec
 def case_there_and_back(pc):
     """A swap hands over every function and the way back restores the host and its picture."""
     host = Host(pc)
+    demand(pc.sh(f"systemctl list-dependencies '{entry(VM).replace('.service', '.target')}'"), *map(step, ('desktop', 'modules', 'bind')))
     host.start()
     host.handed_over()
     assert states(pc, 'lightdm.service') == ['inactive']
