@@ -348,7 +348,7 @@ def case_entry_is_killed(pc):
 
 def case_entry_takes_too_long(pc):
     """So is one that a time limit ends, with that as the reason."""
-    host = Host(pc, units=[WAITS, drop_in(entry(VM), 'TimeoutStartSec=30')])
+    host = Host(pc, units=[WAITS, drop_in(entry(VM), 'TimeoutStartSec=15')])
     host.start_fails()
     demand(told(pc, SWAP_FAILED), f'{entry(VM)} failed: it took longer than TimeoutStartSec=', 'everything is taken back')
     demand(status(pc)['failure'], 'TimeoutStartSec=')
@@ -394,7 +394,7 @@ def case_test_gives_back(pc):
 def case_test_survives_isolate(pc):
     """Nor does it wait for ever where all else is stopped in the meantime."""
     host = Host(pc)
-    pc.sh(f'vfio-gpuctl test {VM} --for=45s')
+    pc.sh(f'vfio-gpuctl test {VM} --for=30s')
     pc.sh('systemctl isolate multi-user.target', 60)
     assert states(pc, TEST_UNITS[0], entry(VM)) == ['active', 'active']
     pc.wait_until(f'! systemctl is-active -q {entry(VM)} && systemctl is-active -q lightdm.service', 90)
