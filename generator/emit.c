@@ -277,11 +277,9 @@ static int emit_target(const char *directory, const Plan *plan, const Texts *tex
                        "SourcePath=%s\n"
                        "DefaultDependencies=no\n"
                        "IgnoreOnIsolate=yes\n"
-                       "PartOf=vfio-gpu@%s.service\n"
-                       "PropagatesStopTo=vfio-gpu@%s.service\n",
+                       "PartOf=vfio-gpu@%s.service\n",
                        texts->vm,
                        texts->source,
-                       plan->escaped,
                        plan->escaped);
         print_steps(f, plan, "Requires=", 0, UINT32_MAX);
         print_steps(f, plan, "After=", 0, UINT32_MAX);
@@ -323,17 +321,11 @@ static int emit_recover(const char *directory, const Plan *plan, const Texts *te
 }
 
 /* Likewise; and what it is called and does for this VM. */
-static int emit_entry(const char *directory, const Plan *plan, const Texts *texts) {
-        _cleanup_free_ char *path = NULL, *entry = exec_line(plan->entry);
-        _cleanup_fclose_ FILE *f = NULL;
-        int r;
+static int emit_entry(FILE *f, const char *path, const Plan *plan, const Texts *texts) {
+        _cleanup_free_ char *entry = exec_line(plan->entry);
 
         if (!entry)
                 return log_oom();
-        r = open_drop_in(directory, "vfio-gpu", plan->escaped, DROP_IN, &f, &path);
-        if (r < 0)
-                return r;
-
         (void) fprintf(f,
                        HEADER
                        "[Unit]\n"
@@ -374,10 +366,17 @@ int emit_refusal(const char *directory, char *const *problems) {
 
 int emit_plan(const char *directory, const Plan *plan) {
         _cleanup_(texts_done) Texts texts = { 0 };
+        _cleanup_free_ char *path = NULL;
+        _cleanup_fclose_ FILE *f = NULL;
         int r;
 
         if (texts_make(plan, &texts) < 0)
                 return log_oom();
+        /* By this file libvirt's hook knows that the VM is ours. It stays empty if the rest could be written in
+         * part only: what the static unit does then is to refuse. */
+        r = open_drop_in(directory, "vfio-gpu", plan->escaped, DROP_IN, &f, &path);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < plan->n_steps; i++) {
                 r = emit_step(directory, plan, &texts, &plan->steps[i]);
                 if (r < 0)
@@ -386,6 +385,5 @@ int emit_plan(const char *directory, const Plan *plan) {
         r = plan->problems ? 0 : emit_target(directory, plan, &texts);
         if (r >= 0)
                 r = emit_recover(directory, plan, &texts);
-        /* Without it there is no such VM: what could be written in part only is never begun. */
-        return r < 0 ? r : emit_entry(directory, plan, &texts);
+        return r < 0 ? r : emit_entry(f, path, plan, &texts);
 }
