@@ -73,6 +73,24 @@ def case_unreadable_configuration(pc):
     assert states(pc, 'lightdm.service') == ['active']
 
 
+def case_service_manager_reloads(pc):
+    """What is generated is away while the service manager reads its units; the hook waits for it."""
+    host = Host(pc)
+    pc.put('/etc/systemd/system-generators/vfio-gpu-generator', f"""#!/bin/sh
+touch /run/reads
+until [ -e /run/go ]; do sleep 0.1; done
+exec /usr/lib/systemd/system-generators/vfio-gpu-generator "$@"
+""", 0o755)
+    pc.sh('systemctl daemon-reload >/dev/null 2>&1 & until [ -e /run/reads ]; do sleep 0.1; done')
+    pc.sh(f'(: | {HOOK} {VM} prepare begin -; echo $? >/run/status) >/dev/null 2>&1 & touch /run/go')
+    pc.wait_until('[ -s /run/status ]', 60)
+    assert pc.sh('cat /run/status') == '0\n'
+    host.handed_over(picture=False)
+    pc.sh('rm /etc/systemd/system-generators/vfio-gpu-generator')
+    host.stop()
+    host.is_as_before()
+
+
 def case_daemon_killed(pc):
     """A swap for a daemon that was killed meanwhile, and knows nothing of the guest any more, is undone."""
     held = drop_in(step('desktop'), "ExecStartPost=/bin/sh -c 'touch /run/held; until [ -e /run/go-on ]; do sleep 0.1; done'")
