@@ -142,9 +142,13 @@ static int take_over(Manager *m, const Task *task, int signals) {
         int r;
 
         r = find_others(task, &others);
-        STRV_FOREACH(other, others)
+        STRV_FOREACH(other, others) {
                 if (r >= 0)
                         r = stop_other(m, *other, signals);
+                /* The functions may be back, and something else not: that is tried again, at this swap's cost. */
+                if (r >= 0 && state_exists(*other))
+                        r = refuse_left(*other);
+        }
         if (r >= 0)
                 r = find_others(task, &left);
         return r < 0 || !left ? r : refuse_left(*left);

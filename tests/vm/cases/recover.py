@@ -214,6 +214,18 @@ def case_other_vm_is_left_half_done(pc):
     host.is_back(failed=[step('bind', left), entry(left), RECOVER.replace(VM, left), entry(VM)])
 
 
+def case_other_vm_leaves_a_setting(pc):
+    """The functions are back and something else is not: that is tried again first, for which the desktop is not to have ended."""
+    host = Host(pc, ONE_VM + f'[VM macOS]\n[Device {GPU}]\nD3cold=yes\n')
+    host.start('macOS')
+    pc.sh("cp /run/vfio-gpu/macOS/device /run/kept; echo '/nowhere 1' >>/run/vfio-gpu/macOS/device")
+    demand(host.start_fails(), 'VM macOS could not give the GPU back', 'this swap was not begun')
+    pc.wait_until(f"systemctl is-failed -q {RECOVER.replace(VM, 'macOS')}", 60)
+    assert states(pc, 'lightdm.service') == ['active']
+    pc.sh('cp /run/kept /run/vfio-gpu/macOS/device; vfio-gpuctl recover macOS', 120)
+    host.is_back(failed=[step('device', 'macOS'), entry('macOS'), RECOVER.replace(VM, 'macOS'), entry(VM)])
+
+
 def case_name_with_a_blank(pc):
     """The second attempt at a way back is made whatever the VM's name is, and is in its story."""
     name, escaped = 'mac OS', r'mac\x20OS'
