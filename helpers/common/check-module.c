@@ -175,8 +175,23 @@ static int check_kept(CheckContext *c, char *const *stack) {
         return r;
 }
 
+/* What is unloaded for the VM has to be loaded after it. */
+static int check_can_be_loaded(CheckContext *c, struct kmod_ctx *kmod, const char *module) {
+        int r = can_be_unloaded(module);
+
+        if (r > 0) {
+                r = module_exists(kmod, module);
+                if (r == 0)
+                        return findings_add(c->findings, FINDING_MODULE_GONE, module,
+                                            "module %s has to be unloaded, and could not be loaded again: the running "
+                                            "kernel has no such module any more ('modinfo %s'); build or install its "
+                                            "driver for this kernel, or reboot after an upgrade of it", module, module);
+        }
+        return r < 0 ? r : 0;
+}
+
 /* What needs the files of the modules, and them alone. */
-static int check_files(CheckContext *c, char *const *modules, bool vfio) {
+static int check_files(CheckContext *c, char *const *modules, char *const *stack, bool vfio) {
         _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
         int r;
 
@@ -188,6 +203,8 @@ static int check_files(CheckContext *c, char *const *modules, bool vfio) {
                 r = check_vfio(c, kmod);
         for (char *const *module = c->check->unload_modules; r >= 0 && module && *module; module++)
                 r = check_known(c, kmod, *module);
+        for (; r >= 0 && stack && *stack; stack++)
+                r = check_can_be_loaded(c, kmod, *stack);
         return r;
 }
 
@@ -198,12 +215,11 @@ int check_modules(CheckContext *c) {
         r = vfio;
         if (r >= 0)
                 r = functions_modules(c->functions, c->check->unload_auto, c->check->unload_modules, &modules);
-        if (r >= 0 && (modules || !vfio))
-                r = check_files(c, modules, vfio);
-
         STRV_FOREACH(module, modules)
                 if (r >= 0)
                         r = add_stack(*module, 0, &stack);
+        if (r >= 0 && (modules || !vfio))
+                r = check_files(c, modules, stack, vfio);
         if (r >= 0)
                 r = check_locked(c, stack, vfio);
         STRV_FOREACH(module, stack)

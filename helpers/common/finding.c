@@ -21,6 +21,7 @@ const FindingInfo finding_table[FINDING_MAX] = {
         [FINDING_MODULE_UNKNOWN] = { "module-unknown", SEVERITY_ERROR, OBJECT_MODULE },
         [FINDING_MODULE_SHARED] = { "module-shared", SEVERITY_ERROR, OBJECT_MODULE },
         [FINDING_MODULE_KEPT] = { "module-kept", SEVERITY_ERROR, OBJECT_FUNCTION },
+        [FINDING_MODULE_GONE] = { "module-gone", SEVERITY_ERROR, OBJECT_MODULE },
         [FINDING_DISK_IN_USE] = { "disk-in-use", SEVERITY_ERROR, OBJECT_FUNCTION },
         [FINDING_UNIT_UNKNOWN] = { "unit-unknown", SEVERITY_ERROR, OBJECT_UNIT },
         [FINDING_UNIT_MASKED] = { "unit-masked", SEVERITY_ERROR, OBJECT_UNIT },

@@ -11,6 +11,9 @@
 /* Deeper than any real chain of modules; ends a walk through a damaged list. */
 #define DEPTH_MAX 16
 
+/* See modprobe.d(5). */
+#define MODPROBE_D STRV_MAKE("/etc/modprobe.d", "/run/modprobe.d", "/usr/local/lib/modprobe.d", "/usr/lib/modprobe.d", \
+                             "/lib/modprobe.d")
 #define RELEASE_MAX 256
 #define DEPENDENCIES_MAX (16 * 1024 * 1024)
 
@@ -30,16 +33,19 @@ int module_directory(char **ret) {
 }
 
 int module_try_open(struct kmod_ctx **ret) {
-        static const char *const no_configuration[] = { NULL };
+        _cleanup_strv_free_ char **configuration = NULL;
         _cleanup_free_ char *directory = NULL;
         _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
         int r;
 
-        /* Of this machine, libkmod knows where the distribution keeps its modules. */
+        /* Of this machine, libkmod knows where the distribution keeps both. */
         r = root_is_set() ? module_directory(&directory) : 0;
+        STRV_FOREACH(place, directory ? MODPROBE_D : NULL)
+                if (r >= 0)
+                        r = strv_consume(&configuration, root_path("%s", *place));
         if (r < 0)
                 return r;
-        kmod = kmod_new(directory, directory ? no_configuration : NULL);
+        kmod = kmod_new(directory, (const char *const *) configuration);
         if (!kmod)
                 return -ENOMEM;
 

@@ -137,6 +137,10 @@ class Machine:
         directory.mkdir(parents=True)
         (self.root / "usr/lib").mkdir(parents=True)
         self.link("usr/lib/modules", "lib/modules")
+        self.index_modules()
+
+    def index_modules(self):
+        directory = self.root / "lib/modules" / os.uname().release
         dependencies = {}
         for name in self.needs:
             (directory / f"{name}.ko").write_bytes(b"\x7fELF".ljust(64, b"\0"))
@@ -277,6 +281,7 @@ def two_nvidia(root):
     for address, group in (USB, GROUP), (OTHER_USB, "7"):
         machine.function(address, ["nvidia-gpu"], device_class="0x0c8000", group=group)
         machine.bind("pci", address, "nvidia-gpu")
+    machine.index_modules()
     return machine
 
 
