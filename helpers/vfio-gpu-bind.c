@@ -193,13 +193,14 @@ static int check_groups(const Function *functions) {
         return 0;
 }
 
-/* A record that is there already is of an earlier swap, whose way back was not finished: it counts. */
+/* A record that is there already is of an earlier swap, whose way back was not finished: of its functions it
+ * counts. */
 static int note_functions(const Task *task, int state, Function **ret) {
         int r;
 
         r = functions_load(state, ret);
-        if (r == -ENOENT) {
-                r = functions_read(task->functions, ret);
+        if (r >= 0 || r == -ENOENT) {
+                r = functions_add(ret, task->functions);
                 if (r < 0)
                         return r;
                 r = task->rescan ? state_write(state, RECORD_RESCAN, NULL) : state_remove(state, RECORD_RESCAN);

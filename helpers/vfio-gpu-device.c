@@ -10,20 +10,30 @@
 
 #define RECORD "device"
 
-static int start(const Task *task) {
-        _cleanup_strv_free_ char **assignments = NULL;
-        int r = 0;
+static int set(const Task *task, const char *attribute) {
+        _cleanup_free_ char *assignment = NULL;
+        int r;
 
-        STRV_FOREACH(attribute, task->attributes)
-                if (r >= 0)
-                        r = strv_extendf(&assignments, "/sys/bus/pci/devices/%s", *attribute);
-        if (r < 0)
+        if (asprintf(&assignment, "/sys/bus/pci/devices/%s", attribute) < 0)
                 return log_oom();
-        r = attributes_set(task->vm, RECORD, assignments);
-        STRV_FOREACH(attribute, task->attributes)
-                if (r >= 0)
-                        log_info("set %s", *attribute);
+        r = attributes_set(task->vm, RECORD, STRV_MAKE(assignment));
+        if (r >= 0)
+                log_info("set %s", attribute);
         return r;
+}
+
+/* One that cannot be set does not keep the others; where that is so of all, nothing is to be undone. */
+static int start(const Task *task) {
+        bool any = false;
+        int ret = 0;
+
+        STRV_FOREACH(attribute, task->attributes) {
+                int r = set(task, *attribute);
+
+                any = any || r >= 0;
+                ret = r < 0 ? r : ret;
+        }
+        return any ? 0 : ret;
 }
 
 static int stop(const Task *task) {

@@ -108,24 +108,34 @@ int function_read(const char *address, Function *f) {
         return 0;
 }
 
-int functions_read(char *const *addresses, Function **ret) {
-        _cleanup_functions_free_ Function *functions = NULL;
+static bool is_among(const Function *functions, const char *address) {
+        while (functions->address && !streq(functions->address, address))
+                functions++;
+        return functions->address != NULL;
+}
+
+int functions_add(Function **functions, char *const *addresses) {
+        Function *grown;
         size_t n = 0;
         int r;
 
-        functions = calloc(strv_length(addresses) + 1, sizeof(Function));
-        if (!functions)
+        while (*functions && (*functions)[n].address)
+                n++;
+        grown = reallocarray(*functions, n + strv_length(addresses) + 1, sizeof(Function));
+        if (!grown)
                 return log_oom();
+        *functions = grown;
+        memset(grown + n, 0, (strv_length(addresses) + 1) * sizeof(Function));
 
         for (; addresses && *addresses; addresses++) {
-                r = function_read(*addresses, functions + n++);
+                if (is_among(grown, *addresses))
+                        continue;
+                r = function_read(*addresses, grown + n++);
                 if (r < 0)
                         return log_full(LOG_ERR, r, &(LogSubject) { .function = *addresses },
                                         "cannot read the state of %s: %m; is it still on the bus (lspci -s %s)?",
                                         *addresses, *addresses);
         }
-
-        *ret = TAKE_PTR(functions);
         return 0;
 }
 

@@ -28,8 +28,9 @@ int function_read(const char *address, Function *ret);
  * is a new function: without an override, and its driver finds it. */
 void functions_drop_gone(Function *functions);
 
-/* Looks at the functions as they are now. Returns 0 with an array, or a negative errno after it logged why. */
-int functions_read(char *const *addresses, Function **ret);
+/* Looks at those of the functions that are not in the array yet (NULL: at all), as they are now, and adds them.
+ * Returns 0, or a negative errno after it logged why. */
+int functions_add(Function **functions, char *const *addresses);
 
 /* Lists the addresses. Returns 0 or -ENOMEM. */
 int functions_addresses(const Function *functions, char ***ret);

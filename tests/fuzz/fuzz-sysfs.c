@@ -133,7 +133,7 @@ static void swap(void) {
 
         if (state < 0)
                 return;
-        if (functions_read(functions, &before) >= 0)
+        if (functions_add(&before, functions) >= 0)
                 (void) functions_save(state, before);
         (void) consoles_unbind(functions, VM, state);
         (void) function_unbind(GPU);
