@@ -198,8 +198,11 @@ def run_cases(cases, suite='bookworm', jobs=JOBS):
     print(f'1..{len(cases)}', flush=True)
     staging = payload.build(comment)
     run = Run(cases)
-    run.run([Worker(suite, staging, cases, image.CACHE / 'artifacts') for _ in range(max(1, min(jobs, len(cases))))],
-            FOUND)
-    if FOUND.verdicts:
-        comment(FOUND.text())
+    try:
+        run.run([Worker(suite, staging, cases, image.CACHE / 'artifacts') for _ in range(max(1, min(jobs, len(cases))))],
+                FOUND)
+    finally:
+        # Also when it is ended early.
+        if FOUND.verdicts:
+            comment(FOUND.text())
     return bool(cases) and run.failed == 0
