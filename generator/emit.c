@@ -277,9 +277,11 @@ static int emit_target(const char *directory, const Plan *plan, const Texts *tex
                        "SourcePath=%s\n"
                        "DefaultDependencies=no\n"
                        "IgnoreOnIsolate=yes\n"
-                       "PartOf=vfio-gpu@%s.service\n",
+                       "PartOf=vfio-gpu@%s.service\n"
+                       "PropagatesStopTo=vfio-gpu@%s.service\n",
                        texts->vm,
                        texts->source,
+                       plan->escaped,
                        plan->escaped);
         print_steps(f, plan, "Requires=", 0, UINT32_MAX);
         print_steps(f, plan, "After=", 0, UINT32_MAX);

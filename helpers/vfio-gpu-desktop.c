@@ -315,6 +315,7 @@ static int stop(const Task *task) {
         if (r < 0)
                 return r;
 
+        swap_end_entry(m, task->vm);
         alone = is_alone(m, task->vm);
         if (alone < 0)
                 return log_error_errno(alone, "cannot find out whether vfio-gpu@%s.service runs: %m", task->vm);

@@ -506,7 +506,8 @@ static int start(const Task *task) {
         if (!task->functions)
                 return log_full(LOG_ERR, ENOENT, &(LogSubject) { .id = MESSAGE_REFUSED },
                                 "there is no VM '%s' in vfio-gpu.conf as it was last read; add a section [VM %s] if "
-                                "there is none, and run 'systemctl daemon-reload'", task->vm_name, task->vm_name);
+                                "there is none, and run 'systemctl daemon-reload' ('journalctl -b -t "
+                                "vfio-gpu-generator' has what went wrong at the last)", task->vm_name, task->vm_name);
 
         r = manager_open(NULL, &m);
         if (r >= 0)

@@ -100,6 +100,19 @@ static void tell(Manager *m, const char *vm, SwapWaiting waiting) {
         waiting(who, units);
 }
 
+void swap_end_entry(Manager *m, const char *vm) {
+        _cleanup_bus_error_ sd_bus_error ignored = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *unit = NULL, *active = NULL;
+        _cleanup_manager_ Manager *own = NULL;
+
+        if (!m && manager_open(NULL, &own) < 0)
+                return;
+        m = m ?: own;
+        if (asprintf(&unit, "vfio-gpu@%s.service", vm) >= 0 &&
+            manager_unit_string(m, unit, "Unit", "ActiveState", &active) >= 0 && streq(active, "active"))
+                (void) manager_ask(m, "StopUnit", unit, "fail", &ignored);
+}
+
 bool swap_ask_for_desktop(Manager *m, char *const *units) {
         for (size_t n = strv_length(units); n > 0; n--) {
                 _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;

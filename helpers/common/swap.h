@@ -27,6 +27,10 @@ bool swap_has_unit(const char *unit, const char *vm);
  * (NULL: in any). Returns 0 or a negative errno. */
 int swap_units(Manager *m, const char *vm, char *const *states, char ***ret);
 
+/* Has vfio-gpu@.service of the VM stopped if it is active still: where the start of another unit has stopped the
+ * target, and not a person, only systemd before 254 does that. 'm' may be NULL. */
+void swap_end_entry(Manager *m, const char *vm);
+
 /* Looks for a process of the VM's steps or of vfio-gpu@.service. One that only holds a lock is none of them:
  * it has nothing of the GPU, and is asked to end. Returns 1 with the process and its unit, 0 if there is
  * none, or a negative errno. */

@@ -68,7 +68,10 @@ static int wait_for_vm(const Task *task, char *const *functions) {
                         break;
 
                 r = tell_vm(holders, n, said);
+                /* First, since the bus can take its time as well. */
                 extend_time(task);
+                if (!said)
+                        swap_end_entry(NULL, task->vm);
                 /* The files of a process that ends cannot be seen any more, until they are closed. */
                 if (r >= 0)
                         r = holders_wait(nodes, holders, n, n > 0 ? PATIENCE_MSEC : MOMENT_MSEC);

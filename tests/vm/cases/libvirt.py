@@ -91,6 +91,23 @@ exec /usr/lib/systemd/system-generators/vfio-gpu-generator "$@"
     host.is_as_before()
 
 
+def case_start_while_the_desktop_comes_back(pc):
+    """Who has started the display manager gets the desktop back, and what libvirt starts at that moment has the GPU after that."""
+    host = Host(pc, units=[drop_in(step('bind'), "ExecStop=/bin/sh -c 'touch /run/held; until [ -e /run/go ]; do sleep 0.1; done'")])
+    host.start()
+    pc.sh('systemctl start --no-block lightdm.service')
+    pc.wait_until('[ -e /run/held ]')
+    pc.sh(f'(: | {HOOK} {VM} prepare begin -; echo $? >/run/status) >/dev/null 2>&1 &')
+    pc.wait_until(f"systemctl list-jobs --no-legend | grep -q '{entry(VM)}' || [ -s /run/status ]")
+    pc.sh('touch /run/go')
+    pc.wait_until('[ -s /run/status ]', 60)
+    assert pc.sh('cat /run/status') == '0\n'
+    host.handed_over(picture=False)
+    assert states(pc, 'lightdm.service') == ['inactive']
+    host.stop()
+    host.is_as_before()
+
+
 def case_daemon_killed(pc):
     """A swap for a daemon that was killed meanwhile, and knows nothing of the guest any more, is undone."""
     held = drop_in(step('desktop'), "ExecStartPost=/bin/sh -c 'touch /run/held; until [ -e /run/go-on ]; do sleep 0.1; done'")
