@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What becomes of a host to which something happened."""
 
-from host import entry, VM
+from host import entry, OURS, VM
 
 BACK, RECOVERED, LOST = 'back', 'recover', 'lost'
 
@@ -29,10 +29,10 @@ def forget_renewed(host):
                              [line for line in host.pc.host_state()[topic] if is_renewed(line)])
 
 
-def is_back(pc, host):
+def is_back(host):
     """Units of the swap may have failed, nothing else."""
     try:
-        host.is_back([line for line in pc.host_state()['failed'] if line.startswith('vfio-gpu')])
+        host.is_back(failed=OURS)
         return True
     except AssertionError as error:
         print('# ' + str(error).replace('\n', '\n# '), flush=True)
@@ -41,10 +41,10 @@ def is_back(pc, host):
 
 def judge(pc, host):
     """Waits for the host as it was; if it does not come back, tries what a person would."""
-    if is_back(pc, host):
+    if is_back(host):
         return BACK
     pc.run(f'vfio-gpuctl recover {VM}', 120)
-    return RECOVERED if is_back(pc, host) else LOST
+    return RECOVERED if is_back(host) else LOST
 
 
 def has_reason(pc):
