@@ -146,10 +146,12 @@ static int check_existence(CheckContext *c, const char *unit, const char *key) {
 static int check_unit_to_stop(CheckContext *c, const char *unit) {
         int r;
 
-        r = check_existence(c, unit, "StopUnits=");
-        if (r > 0)
-                r = manager_unit_runs(c->manager, unit);
-        if (r <= 0)
+        r = manager_unit_runs(c->manager, unit);
+        if (r == 0) {
+                r = check_existence(c, unit, "StopUnits=");
+                return r < 0 ? r : 0;
+        }
+        if (r < 0)
                 return r;
 
         r = manager_unit_can_start(c->manager, unit);

@@ -111,8 +111,6 @@ static int keep(int parent, const char *name) {
         r = directory < 0 ? directory : copy_all(directory);
         if (r < 0)
                 return r;
-        if (mount(NULL, path_of(directory, path, sizeof(path)), NULL, MS_REMOUNT | MS_RDONLY | MOUNT_FLAGS, NULL) < 0)
-                return -errno;
         return faccessat(directory, "vfio-gpu-swap", X_OK, 0) < 0 ? -errno : 0;
 }
 
