@@ -82,7 +82,9 @@ until [ -e /run/go ]; do sleep 0.1; done
 exec /usr/lib/systemd/system-generators/vfio-gpu-generator "$@"
 """, 0o755)
     pc.sh('systemctl daemon-reload >/dev/null 2>&1 & until [ -e /run/reads ]; do sleep 0.1; done')
-    pc.sh(f'(: | {HOOK} {VM} prepare begin -; echo $? >/run/status) >/dev/null 2>&1 & touch /run/go')
+    pc.sh(f'(: | {HOOK} {VM} prepare begin -; echo $? >/run/status) >/dev/null 2>&1 &')
+    pc.wait_until("pgrep -fx 'systemctl show --property=Version'", 60)
+    pc.sh('touch /run/go')
     pc.wait_until('[ -s /run/status ]', 60)
     assert pc.sh('cat /run/status') == '0\n'
     host.handed_over(picture=False)
