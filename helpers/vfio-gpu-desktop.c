@@ -279,7 +279,8 @@ static void end_settings(Manager *m, const char *vm) {
         (void) manager_wait(m, -1, clock_now() + SETTINGS_TIMEOUT);
 }
 
-/* As long as anything is left to undo, what ran counts for the next attempt. */
+/* As long as anything is left to undo, what ran counts for the next attempt. Otherwise there is none, which
+ * would tell how vfio-gpu@.service ended where that could not. */
 static int end_alone(Manager *m, const char *vm, int state) {
         _cleanup_strv_free_ char **left = NULL;
         int r;
@@ -287,7 +288,10 @@ static int end_alone(Manager *m, const char *vm, int state) {
         r = swap_unfinished(state, &left);
         if (r < 0)
                 return log_oom();
-        return left ? 0 : swap_finish(m, vm, state);
+        if (left)
+                return 0;
+        swap_tell_silent(m, vm);
+        return swap_finish(m, vm, state);
 }
 
 /* There is nothing left to ask the service manager for. */

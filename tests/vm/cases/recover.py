@@ -377,6 +377,15 @@ def case_step_is_killed_on_the_way_back(pc):
     host.is_back(failed=[step('bind'), entry(VM), RECOVER])
 
 
+def case_end_without_a_second_attempt(pc):
+    """That the service's own end was killed is told by the last step where a second attempt finds nothing left to do."""
+    host = handed_over(pc, units=[drop_in(entry(VM), "ExecStopPost=\nExecStopPost=/bin/sh -c 'kill -KILL $$$$'"),
+                                  drop_in(RECOVER, 'ExecCondition=/bin/false')])
+    pc.run(f'systemctl stop {entry(VM)}')
+    host.is_back(failed=[entry(VM)])
+    demand(told(pc, HALF_DONE), f'{entry(VM)} failed: its program was killed by a signal')
+
+
 def case_recover_leaves_a_stuck_step_alone(pc):
     """A process of a step that cannot be ended is named, and nothing is done beside it."""
     handed_over(pc, units=[drop_in(step('bind'), 'KillMode=none\nExecStopPost=\n'
