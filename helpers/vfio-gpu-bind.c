@@ -213,6 +213,23 @@ static int note_functions(const Task *task, int state, Function **ret) {
         return 0;
 }
 
+/* Its vfio-pci would be noted as the driver to give them back to. The checks of vfio-gpu@.service see to that;
+ * a target is started without them as well. */
+static int refuse_other_vm(const Task *task) {
+        _cleanup_strv_free_ char **owners = NULL;
+        int r;
+
+        r = functions_owners(task->functions, &owners);
+        if (r < 0)
+                return log_error_errno(r, "cannot look for other swaps: %m");
+        STRV_FOREACH(owner, owners)
+                if (!streq(*owner, task->vm))
+                        return log_full(LOG_ERR, EBUSY, &(LogSubject) { .function = *task->functions },
+                                        "vfio-gpu@%s.service has %s, or a function beside it: run 'systemctl stop "
+                                        "\"vfio-gpu@%s\"' first", *owner, *task->functions, *owner);
+        return 0;
+}
+
 static int unbind_consoles(const Task *task, int state, Patience *patience) {
         int r = wait_for_firmware(task, patience);
 
@@ -235,7 +252,9 @@ static int start(const Task *task) {
         state = state_open(task->vm, true);
         if (state < 0)
                 return log_error_errno(state, "cannot make " STATE_DIRECTORY "/%s: %m", task->vm);
-        r = task->keep_consoles ? 0 : unbind_consoles(task, state, &patience);
+        r = refuse_other_vm(task);
+        if (r >= 0 && !task->keep_consoles)
+                r = unbind_consoles(task, state, &patience);
         if (r >= 0)
                 r = note_functions(task, state, &functions);
         if (r < 0)
@@ -451,8 +470,12 @@ static int give_back(const Task *task, Function *functions, int state) {
 
         r = take_all(functions);
         bars_restore(state);
-        if (r >= 0 && state_read(state, RECORD_RESCAN, &nothing) >= 0)
+        if (r >= 0 && state_read(state, RECORD_RESCAN, &nothing) >= 0) {
                 r = rescan(functions);
+                /* New to the kernel, they have no override to keep them from an ids= of vfio-pci's. */
+                if (r >= 0)
+                        r = take_all(functions);
+        }
         functions_drop_gone(functions);
 
         /* Modules that do not find their GPU would have to be unloaded again; what needs none comes back in

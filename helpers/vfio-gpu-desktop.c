@@ -291,7 +291,7 @@ static int end_alone(Manager *m, const char *vm, int state) {
         if (left)
                 return 0;
         swap_tell_silent(m, vm);
-        return swap_finish(m, vm, state);
+        return swap_finish(m, vm, state, false);
 }
 
 /* There is nothing left to ask the service manager for. */

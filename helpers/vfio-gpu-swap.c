@@ -554,10 +554,7 @@ static int give_back(Manager *m, const Task *task, int state) {
                 swap_tell_silent(m, task->vm);
         forget_failures(m, task->vm, state_read(state, RECORD_CANCELLED, &cancelled) < 0);
 
-        r = swap_finish(m, task->vm, state);
-        if (r >= 0 && begun)
-                (void) log_full(LOG_INFO, 0, &(LogSubject) { .id = MESSAGE_GIVEN_BACK }, "the host has its GPU back");
-        return r;
+        return swap_finish(m, task->vm, state, begun);
 }
 
 /* A stop ends the checks by its signal, and is no failure. Where SIGTERM came from elsewhere the job still is

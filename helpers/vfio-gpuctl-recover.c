@@ -246,8 +246,16 @@ static int recover_by_records(Manager *m, const char *vm, char *const *addresses
         if (m)
                 swap_wait_for_desktop(m, units, was_dark && !is_dark(vm));
         state = state_open(vm, false);
-        k = state >= 0 && m ? swap_finish(m, vm, state) : 0;
+        k = state >= 0 && m ? swap_finish(m, vm, state, false) : 0;
         return r < 0 ? r : k;
+}
+
+/* Whoever removed the records was killed before their directory could go, too. A swap that begins holds it. */
+static void remove_empty(const char *vm) {
+        _cleanup_close_ int fd = state_open(vm, false);
+
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) >= 0 && !state_exists(vm))
+                (void) state_discard(vm);
 }
 
 static int recover_vm(Manager *m, const char *vm, const char *vm_name) {
@@ -261,16 +269,17 @@ static int recover_vm(Manager *m, const char *vm, const char *vm_name) {
         if (r < 0)
                 return r;
 
-        if (m && state_exists(vm))
+        if (m)
                 swap_tell_silent(m, vm);
         /* Before the steps give the GPU back. */
         restart = runs_in_the_dark(m, vm, units);
         stopped = m ? stop_units(m, vm) : 0;
         if (state_exists(vm))
                 r = recover_by_records(m, vm, addresses, units, restart);
-        else if (stopped == 0)
+        else if (stopped == 0) {
+                remove_empty(vm);
                 return printf("Nothing is left of a swap for VM %s.\n", vm_name) < 0 ? -EIO : 0;
-        else
+        } else
                 r = stopped;
         if (r >= 0)
                 (void) log_full(LOG_INFO, 0, &(LogSubject) { .id = MESSAGE_GIVEN_BACK }, "the host has its GPU back");

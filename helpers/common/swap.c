@@ -299,7 +299,7 @@ int swap_unfinished(int state, char ***ret) {
         return 0;
 }
 
-int swap_finish(Manager *m, const char *vm, int state) {
+int swap_finish(Manager *m, const char *vm, int state, bool tell) {
         _cleanup_strv_free_ char **records = NULL;
         int r;
 
@@ -316,6 +316,9 @@ int swap_finish(Manager *m, const char *vm, int state) {
         r = unpin_units(m, vm, state);
         if (r < 0)
                 return r;
+        /* As long as there is a record, whoever is killed here is followed by a second attempt, which tells it. */
+        if (tell)
+                (void) log_full(LOG_INFO, 0, &(LogSubject) { .id = MESSAGE_GIVEN_BACK }, "the host has its GPU back");
         r = state_discard(vm);
         return r < 0 ? log_error_errno(r, "cannot clear " STATE_DIRECTORY "/%s: %m", vm) : 0;
 }

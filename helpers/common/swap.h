@@ -75,6 +75,7 @@ void swap_tell_silent(Manager *m, const char *vm);
 /* Lists the records of what is not yet undone. Returns 0 or a negative errno. */
 int swap_unfinished(int state, char ***ret);
 
-/* Removes the copies of units and every record. Returns 0, -EBUSY where not everything is undone and the
- * records have to stay, or another negative errno, each after it logged why. */
-int swap_finish(Manager *m, const char *vm, int state);
+/* Removes the copies of units and every record, and says before the last one, if 'tell', that the host has its
+ * GPU back. Returns 0, -EBUSY where not everything is undone and the records have to stay, or another negative
+ * errno, each after it logged why. */
+int swap_finish(Manager *m, const char *vm, int state, bool tell);
