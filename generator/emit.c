@@ -214,6 +214,14 @@ static void print_sandbox(FILE *f, const Step *step) {
                              "CAP_SYS_BOOT CAP_SYS_PACCT CAP_SYS_TIME CAP_WAKE_ALARM\n", f);
 }
 
+static void print_limits(FILE *f, const Plan *plan, const Step *step) {
+        (void) fprintf(f, "TimeoutStartSec=%us\n", plan->timeout);
+        if (step->waits)
+                (void) fputs("TimeoutStopSec=infinity\n", f);
+        else
+                (void) fprintf(f, "TimeoutStopSec=%us\n", plan->timeout);
+}
+
 static int emit_step(const char *directory, const Plan *plan, const Texts *texts, const Step *step) {
         _cleanup_free_ char *path = NULL, *start = exec_line(step->start), *stop = exec_line(step->stop);
         _cleanup_fclose_ FILE *f = NULL;
@@ -243,18 +251,17 @@ static int emit_step(const char *directory, const Plan *plan, const Texts *texts
                        "%s"
                        "NotifyAccess=exec\n"
                        "Slice=" PLAN_SLICE "\n"
-                       "TimeoutStartSec=%us\n"
-                       "TimeoutStopSec=%us\n"
                        "LogExtraFields=%s\n",
                        step->lives ? "Type=notify\n" : "Type=oneshot\nRemainAfterExit=yes\n",
-                       plan->timeout,
-                       plan->timeout,
                        texts->field);
+        print_limits(f, plan, step);
         print_sandbox(f, step);
-        (void) fprintf(f, "ExecStart=%s\n", start);
-        /* Unlike ExecStop= this runs after a failure, a signal or a time-out as well. */
+        if (*start)
+                (void) fprintf(f, "ExecStart=%s\n", start);
+        /* Unlike ExecStop= this runs after a failure, a signal or a time-out as well; but a unit of one command
+         * has to have one of the others. */
         if (*stop)
-                (void) fprintf(f, "ExecStopPost=%s\n", stop);
+                (void) fprintf(f, "%s=%s\n", *start ? "ExecStopPost" : "ExecStop", stop);
         return check_written(f, path);
 }
 

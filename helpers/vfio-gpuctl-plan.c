@@ -31,8 +31,8 @@ static const char *describe_order(const Step *step, const Step *before) {
 static int print_step(const Plan *plan, const Step *step, const Step *before) {
         int r;
 
-        (void) printf("  %s %s: %s, within %us\n", describe_order(step, before), step->name, step->title,
-                      plan->timeout);
+        (void) printf("  %s %s: %s", describe_order(step, before), step->name, step->title);
+        (void) (step->waits ? printf(", however long that is\n") : printf(", within %us\n", plan->timeout));
         r = print_words("      stops  ", step->conflicts);
         if (r >= 0)
                 r = print_words("      start  ", step->start);

@@ -111,16 +111,21 @@ static const struct {
         unsigned rank;
         bool undone;    /* has something to undo */
         bool functions; /* is told them */
+        bool waits;     /* and nothing to do */
         const char *capabilities, *calls;
         int (*options)(const Config *config, const Vm *vm, Step *step);
 } step_table[] = {
         /* To find who has the GPU open, in /proc/PID/map_files too, and to end them; to unmount the copies
          * of the programs, if nobody else does. */
-        { "desktop", "the desktop lets go of it", 0, true, true,
+        { "desktop", "the desktop lets go of it", 0, true, true, false,
           "CAP_DAC_READ_SEARCH CAP_KILL CAP_SYS_ADMIN CAP_SYS_PTRACE", "@system-service @mount",
           desktop_options },
-        { "modules", "vfio-pci is loaded", 0, false, false, NULL, NULL, NULL },
-        { "bind", "vfio-pci takes it from consoles and drivers", 1, true, true, NULL, NULL, bind_options },
+        { "modules", "vfio-pci is loaded", 0, false, false, false, NULL, NULL, NULL },
+        { "bind", "vfio-pci takes it from consoles and drivers", 1, true, true, false, NULL, NULL, bind_options },
+        /* By itself, since no time limit is right for it, and those of the others have to hold: the service
+         * manager forgets at each reload that one was extended (systemd issue 43000). */
+        { "vm", "the VM has it until it ends", 2, true, false, true,
+          "CAP_DAC_READ_SEARCH CAP_SYS_ADMIN CAP_SYS_PTRACE", "@system-service", NULL },
 };
 
 /* What else the VM wants of the host, and of its devices, each in a unit of its own where it is set. */
@@ -159,14 +164,15 @@ static int add_step(const Config *config, const Vm *vm, Plan *plan, size_t i) {
         step->rank = step_table[i].rank;
         step->capabilities = step_table[i].capabilities;
         step->calls = step_table[i].calls;
+        step->waits = step_table[i].waits;
         r = step->title ? name_step(plan, step_table[i].name, step) : -ENOMEM;
 
-        if (r >= 0)
+        if (r >= 0 && !step->waits)
                 r = begin(&step->start, plan, step->name, "start");
         if (r >= 0 && step_table[i].undone)
                 r = begin(&step->stop, plan, step->name, "stop");
         /* What waits for a VM has all of its time after that. */
-        if (r >= 0 && step_table[i].undone && step->rank > 0)
+        if (r >= 0 && step_table[i].undone && step->rank > 0 && !step->waits)
                 r = strv_extendf(&step->stop, "--timeout=%u", plan->timeout);
         if (r >= 0 && step_table[i].options)
                 r = step_table[i].options(config, vm, step);

@@ -19,11 +19,12 @@ typedef struct Step {
         bool aside;           /* the swap goes on without it */
         bool early;           /* started by itself before all others, and the swap refused if it fails */
         bool lives;           /* its program does the work for as long as it runs */
+        bool waits;           /* does nothing but wait for a VM's end, however long, before the others are undone */
         /* All that it needs, NULL if it runs commands of modprobe.d(5), which may need any. */
         const char *capabilities, *calls;
 } Step;
 
-#define PLAN_STEPS_MAX 10
+#define PLAN_STEPS_MAX 11
 
 /* All that happens for one VM. */
 typedef struct Plan {

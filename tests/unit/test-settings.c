@@ -390,7 +390,7 @@ static void test_plan(void) {
         ok(plan_make(config, config->vms[0], &plan) == 0);
         ok(plan_make(config, config->vms[1], &keep) == 0);
         ok(plan_make(config, config->vms[2], &bad) == 0);
-        if (!ok(plan.n_steps == 3 && keep.n_steps == 3 && bad.n_steps == 0))
+        if (!ok(plan.n_steps == 4 && keep.n_steps == 4 && bad.n_steps == 0))
                 return;
 
         is(plan.escaped, "My\\x20VM");
@@ -406,6 +406,8 @@ static void test_plan(void) {
         back = strv_join(plan.steps[2].stop + 1, " ");
         is(back, "stop --vm=My\\x20VM --timeout=90");
         ok(!plan.steps[1].stop);
+        ok(!plan.steps[3].start && plan.steps[3].waits);
+        is(plan.steps[3].stop[1], "stop");
         is(keep.steps[2].name, "bind");
         is(keep.steps[2].start[3], "--consoles=keep");
         is(bad.entry[1], "refuse");

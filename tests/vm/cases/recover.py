@@ -63,9 +63,9 @@ def case_stop_waits(pc):
     host = handed_over(pc)
     guest = start_guest(pc)
     pc.sh(f'systemctl stop --no-block {entry(VM)}')
-    wait_for_status(pc, f'Waiting for the VM that still has the GPU: {guest}', entry(VM), step('bind'))
+    wait_for_status(pc, f'Waiting for the VM that still has the GPU: {guest}', entry(VM), step('vm'))
     now = status(pc)
-    assert now['state'] == 'taking-back' and now['units'] == [step('bind')], now
+    assert now['state'] == 'taking-back' and now['units'] == [step('vm')], now
     demand(pc.sh(f'vfio-gpuctl status {VM}'), f'VM {VM} is losing the GPU, which waits for {guest}')
     end_guest(pc)
     demand(story(pc), f'waiting for the VM that still has the GPU: {guest}', 'the host has its GPU back')
@@ -78,7 +78,7 @@ def case_guest_is_waited_for(pc):
     host = Host(pc)
     domain.start(pc)
     pc.sh(f'systemctl stop --no-block {entry(VM)}')
-    wait_for_status(pc, 'Waiting for the VM that still has the GPU: qemu-system-x86', entry(VM), step('bind'))
+    wait_for_status(pc, 'Waiting for the VM that still has the GPU: qemu-system-x86', entry(VM), step('vm'))
     assert domain.state(pc) == 'running'
     domain.destroy(pc)
     assert states(pc, entry(VM), 'lightdm.service') == ['inactive', 'active']
@@ -90,10 +90,38 @@ def case_display_manager_waits(pc):
     host = handed_over(pc)
     guest = start_guest(pc)
     pc.sh('systemctl start --no-block lightdm.service')
-    wait_for_status(pc, guest, entry(VM), step('bind'))
+    wait_for_status(pc, guest, entry(VM), step('vm'))
     assert states(pc, 'lightdm.service') == ['inactive']
     end_guest(pc)
     host.is_as_before()
+
+
+def case_reload_while_a_vm_is_waited_for(pc):
+    """The service manager, which forgets at a reload that a time limit was extended, lets the wait for a VM go on."""
+    host = handed_over(pc, ONE_VM + 'HoldersTimeoutSec=1\nTimeoutSec=8\n')
+    start_guest(pc)
+    pc.sh(f'systemctl stop --no-block {entry(VM)}')
+    wait_for_status(pc, 'Waiting for the VM', entry(VM))
+    begun = int(prop(pc, entry(VM), 'StateChangeTimestampMonotonic')) / 1e6
+    pc.wait_until(f"read -r now _ </proc/uptime; [ ${{now%.*}} -gt {int(begun) + 9} ]")
+    pc.sh('systemctl daemon-reload; systemctl daemon-reload')
+    assert not pc.sh("systemctl list-units --no-legend --state=failed 'vfio-gpu*'")
+    assert states(pc, entry(VM), 'lightdm.service') == ['deactivating', 'inactive']
+    end_guest(pc)
+    host.is_as_before()
+
+
+def case_step_that_waits_is_killed(pc):
+    """Without the step that waits for the VM, the one that takes the functions waits by itself."""
+    host = handed_over(pc)
+    guest = start_guest(pc)
+    pc.sh(f'systemctl stop --no-block {entry(VM)}')
+    wait_for_status(pc, guest, step('vm'))
+    pc.sh(f"systemctl kill --signal=KILL {step('vm')}")
+    wait_for_status(pc, guest, step('bind'))
+    assert states(pc, 'lightdm.service') == ['inactive']
+    end_guest(pc)
+    host.is_as_before(failed=[step('vm')])
 
 
 def case_other_vm_is_refused(pc):

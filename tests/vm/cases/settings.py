@@ -328,7 +328,7 @@ def case_until_the_vm_is_gone(pc):
     pid = prop(pc, 'guest.service', 'MainPID')
     pc.wait_until(f'ls -l /proc/{pid}/fd | grep -q /dev/vfio/')
     pc.sh(f"systemctl stop --no-block '{entry(VM)}'")
-    pc.wait_until(f"systemctl show --property=StatusText '{step('bind')}' | grep -qF Waiting")
+    pc.wait_until(f"systemctl show --property=StatusText '{step('vm')}' | grep -qF Waiting")
     assert allowed_cpus(pc) == ['0'] * 3 and len(locks(pc)) == 1 and pool(pc) == [8, 8], 'given back too early'
     assert attributes(pc)[1:] == ['1', 'on'], attributes(pc)
     pc.sh('systemctl stop guest.service')
