@@ -311,7 +311,7 @@ static int start_unit(Manager *m, const char *vm, const char *unit, int signals)
         if (r <= 0)
                 return log_error_errno(r ?: -ECANCELED, "cannot start %s: %s", unit, error.message);
 
-        r = manager_wait(m, signals, UINT64_MAX);
+        r = manager_wait_for_start(m, STRV_MAKE(unit), signals, UINT64_MAX);
         if (r == -EINTR || (r > 0 && is_unwanted(m, vm, signals)))
                 return -EINTR;
         return r < 0 ? log_full(LOG_ERR, r, &(LogSubject) { .id = MESSAGE_SWAP_FAILED, .unit = unit },

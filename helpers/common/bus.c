@@ -12,11 +12,30 @@
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
 
+/* How often the manager is asked whether there still is a job. One that loses its own connection to the bus
+ * tells nobody meanwhile, and with older systemd has forgotten afterwards whom to tell. */
+#define LOOK_AGAIN (10 * USEC_PER_SEC)
+
 struct Manager {
         sd_bus *bus;
         char **jobs; /* object paths of those not ended yet */
+        uint64_t look_at; /* when the first of them is asked about */
+        char *asked; /* the one asked about last */
+        sd_bus_slot *answer; /* to that, while it is awaited */
         char result[32]; /* how the last one ended that did not end with "done" */
 };
+
+static bool forget_job(Manager *m, const char *path) {
+        for (char **job = m->jobs; job && *job; job++)
+                if (streq(*job, path)) {
+                        free(*job);
+                        do
+                                job[0] = job[1];
+                        while (*job++);
+                        return true;
+                }
+        return false;
+}
 
 /* A job can end before the answer to our own call has told which it is, so every one that ended is noted. */
 static int on_job_removed(sd_bus_message *message, void *userdata, _unused_ sd_bus_error *error) {
@@ -27,16 +46,8 @@ static int on_job_removed(sd_bus_message *message, void *userdata, _unused_ sd_b
         if (sd_bus_message_read(message, "uoss", &id, &path, &unit, &result) < 0)
                 return 0;
 
-        for (char **job = m->jobs; job && *job; job++)
-                if (streq(*job, path)) {
-                        if (!streq(result, "done"))
-                                (void) snprintf(m->result, sizeof(m->result), "%s", result);
-                        free(*job);
-                        do
-                                job[0] = job[1];
-                        while (*job++);
-                        break;
-                }
+        if (forget_job(m, path) && !streq(result, "done"))
+                (void) snprintf(m->result, sizeof(m->result), "%s", result);
         return 0;
 }
 
@@ -90,8 +101,10 @@ int manager_open_once(Manager **m) {
 }
 
 Manager *manager_close(Manager *m) {
+        sd_bus_slot_unref(m->answer);
         sd_bus_flush_close_unref(m->bus);
         strv_free(m->jobs);
+        free(m->asked);
         free(m);
         return NULL;
 }
@@ -257,6 +270,8 @@ int manager_list_unit_files(Manager *m, char ***ret) {
 
 /* A second request for the same can get the job of the first, which ends just once. */
 static int remember_job(Manager *m, const char *job) {
+        if (!m->jobs || !*m->jobs)
+                m->look_at = clock_now() + LOOK_AGAIN;
         return strv_contains(m->jobs, job) ? 0 : strv_extend(&m->jobs, job);
 }
 
@@ -301,7 +316,57 @@ int manager_follow(Manager *m, const char *unit) {
         return r <= 0 ? r : remember_job(m, job);
 }
 
-/* Waits for the next message. Returns 0, or a negative errno as manager_wait() does. */
+/* Anything else, an answer that does not come in time or a manager that is not on the bus, says nothing. */
+static bool is_unknown(sd_bus_message *answer) {
+        STRV_FOREACH(name, STRV_MAKE(SD_BUS_ERROR_UNKNOWN_OBJECT, SD_BUS_ERROR_UNKNOWN_INTERFACE,
+                                     SD_BUS_ERROR_UNKNOWN_METHOD))
+                if (sd_bus_message_is_method_error(answer, *name))
+                        return true;
+        return false;
+}
+
+/* The manager tells the end of a job before it answers that there is no such job: what it told has been
+ * heard by now. The other jobs may have been lost with this one. */
+static int on_answer(sd_bus_message *answer, void *userdata, _unused_ sd_bus_error *error) {
+        Manager *m = userdata;
+
+        m->answer = sd_bus_slot_unref(m->answer);
+        if (!is_unknown(answer) || !forget_job(m, m->asked))
+                return 0;
+
+        if (isempty(m->result)) {
+                (void) snprintf(m->result, sizeof(m->result), JOB_LOST);
+                log_notice("the service manager did not tell how a job ended, which happens where it has "
+                           "lost the bus: looking at the units instead");
+        }
+        m->look_at = 0;
+        return 0;
+}
+
+/* Nobody waits for the answers here: a stop is to be seen meanwhile. Who is subscribed already, or cannot
+ * be, need not know. */
+static int look_after_jobs(Manager *m) {
+        int r;
+
+        m->look_at = clock_now() + LOOK_AGAIN;
+        if (m->answer)
+                return 0;
+        free(m->asked);
+        m->asked = strdup(*m->jobs);
+        if (!m->asked)
+                return -ENOMEM;
+
+        r = sd_bus_call_method_async(m->bus, NULL, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "Subscribe",
+                                     NULL, NULL, NULL);
+        if (r >= 0)
+                r = sd_bus_call_method_async(m->bus, &m->answer, SYSTEMD, m->asked,
+                                             "org.freedesktop.DBus.Properties", "Get", on_answer, m, "ss",
+                                             SYSTEMD ".Job", "State");
+        return r < 0 ? r : 0;
+}
+
+/* Waits for the next message, or until it is time to look after the jobs. Returns 0, or a negative errno as
+ * manager_wait() does. */
 static int wait_for_message(Manager *m, int interrupt, uint64_t deadline) {
         struct pollfd fds[] = {
                 { .fd = sd_bus_get_fd(m->bus), .events = POLLIN },
@@ -309,12 +374,12 @@ static int wait_for_message(Manager *m, int interrupt, uint64_t deadline) {
         };
         int r;
 
-        r = poll(fds, ELEMENTSOF(fds), deadline == UINT64_MAX ? -1 : clock_left(deadline));
+        r = poll(fds, ELEMENTSOF(fds), clock_left(deadline < m->look_at ? deadline : m->look_at));
         if (r < 0)
                 return errno == EINTR ? 0 : -errno;
         if (fds[1].revents)
                 return -EINTR;
-        return r == 0 ? -ETIMEDOUT : 0;
+        return r == 0 && clock_now() >= deadline ? -ETIMEDOUT : 0;
 }
 
 int manager_wait(Manager *m, int interrupt, uint64_t deadline) {
@@ -323,6 +388,8 @@ int manager_wait(Manager *m, int interrupt, uint64_t deadline) {
         m->result[0] = 0;
         while (m->jobs && *m->jobs) {
                 r = sd_bus_process(m->bus, NULL);
+                if (r == 0 && clock_now() >= m->look_at)
+                        r = look_after_jobs(m);
                 if (r == 0)
                         r = wait_for_message(m, interrupt, deadline);
                 if (r < 0)
@@ -334,6 +401,23 @@ int manager_wait(Manager *m, int interrupt, uint64_t deadline) {
 
 const char *manager_result(Manager *m) {
         return m->result;
+}
+
+int manager_wait_for_start(Manager *m, char *const *units, int interrupt, uint64_t deadline) {
+        int r;
+
+        r = manager_wait(m, interrupt, deadline);
+        if (r <= 0 || !streq(m->result, JOB_LOST))
+                return r;
+
+        for (char *const *unit = units; unit && *unit; unit++) {
+                _cleanup_free_ char *state = NULL;
+
+                r = manager_unit_string(m, *unit, "Unit", "ActiveState", &state);
+                if (r < 0 || !streq(state, "active"))
+                        return r < 0 ? r : 1;
+        }
+        return 0;
 }
 
 int manager_reset_failed(Manager *m, const char *unit) {

@@ -73,12 +73,20 @@ int manager_follow(Manager *m, const char *unit);
 
 /* Waits until every job that manager_queue() asked for has ended, or until 'interrupt' (a descriptor, or -1)
  * becomes readable, or the deadline (of the monotonic clock, in microseconds; UINT64_MAX for none) has
- * passed. Returns 0 if all of them are done, 1 if one ended in another way, -EINTR, -ETIMEDOUT, or another
- * negative errno. */
+ * passed. A job that the manager has not told the end of, and does not know any more, has ended. Returns 0
+ * if all of them are done, 1 if one ended in another way or it is not known how, -EINTR, -ETIMEDOUT, or
+ * another negative errno. */
 int manager_wait(Manager *m, int interrupt, uint64_t deadline);
 
+/* The same where the jobs are to start these units: if it is not known how one of them ended, it counts as
+ * done if all units are active. */
+int manager_wait_for_start(Manager *m, char *const *units, int interrupt, uint64_t deadline);
+
+/* What manager_result() is where it is not known how a job ended, and none ended badly. */
+#define JOB_LOST "lost"
+
 /* Returns how a job ended if manager_wait() returned 1: "failed", "canceled", "dependency", "timeout" and so
- * on. */
+ * on, or JOB_LOST. */
 const char *manager_result(Manager *m);
 
 /* Forgets that a unit failed. Returns 0 or a negative errno. */

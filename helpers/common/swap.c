@@ -208,7 +208,7 @@ void swap_wait_for_desktop(Manager *m, char *const *units, bool restart) {
                         (void) manager_reset_failed(m, *unit);
                 (void) manager_queue(m, restart ? "RestartUnit" : "StartUnit", *unit, "replace", &error);
         }
-        if (manager_wait(m, -1, clock_now() + DESKTOP_TIMEOUT) != 0)
+        if (manager_wait_for_start(m, units, -1, clock_now() + DESKTOP_TIMEOUT) != 0)
                 log_warning("not every unit of the desktop is back: 'systemctl status %s' shows which and why", names);
 }
 

@@ -12,6 +12,18 @@ HOG = """
     mount -t tmpfs -o size=100% hog /mnt
     fallocate -l $(awk '/^MemAvailable/ { print $2 - 50000 }' /proc/meminfo)K /mnt/hog"""
 
+# Takes the bus from the service manager, which comes back to it without knowing whom to tell of its jobs.
+CUT = r'''
+my $pid = syscall(434, 1, 0);
+for my $link (glob "/proc/1/fd/*") {
+    next unless (readlink $link // "") =~ /^socket:/ and $link =~ /(\d+)$/;
+    my $fd = syscall(438, $pid, $1 + 0, 0);
+    open my $socket, "+<&=", $fd or next;
+    my $peer = getpeername $socket or next;
+    shutdown $socket, 2 if $peer =~ m{/dbus/system_bus_socket};
+}
+'''
+
 FILL = 'head -c 4G /dev/zero >/run/fill 2>/dev/null; [ "$(df --output=avail /run | tail -n 1)" -eq 0 ]'
 
 
@@ -102,6 +114,42 @@ def case_bus_is_restarted(pc):
     pc.sh(BUS)
     host.stop()
     host.is_back()
+
+
+def waits_for(path):
+    return f"/bin/sh -c 'until [ -e {path} ]; do sleep 0.1; done'"
+
+
+def cut(pc, unit, state, go_on):
+    """The bus goes and comes back where the unit waits in this state, and only then that goes on."""
+    pc.wait_until(f'[ $(systemctl show -P ActiveState {unit}) = {state} ]')
+    pc.sh('perl /root/cut')
+    pc.wait_until('kill -USR1 1; busctl call org.freedesktop.systemd1 / org.freedesktop.DBus.Peer Ping')
+    pc.sh(f'touch {go_on}')
+
+
+def case_ends_of_jobs_are_not_told(pc):
+    """A service manager that loses the bus for a moment does not tell how the swap and the way back end: they end well all the same."""
+    desktop, there, back = '/run/desktop', '/run/there', '/run/back'
+    host = Host(pc, units=[
+        drop_in('lightdm.service', f'ExecStopPost={waits_for(desktop)}'),
+        drop_in(step('bind'), f'ExecStartPre={waits_for(there)}\nExecStopPost={waits_for(back)}')])
+    pc.put('/root/cut', CUT)
+    pc.sh(f"systemctl --no-block start '{entry(VM)}'")
+    cut(pc, 'lightdm.service', 'deactivating', desktop)
+    cut(pc, step('bind'), 'activating', there)
+    host.start()
+    host.handed_over(picture=False)
+    demand(story(pc), 'did not tell how a job ended', 'the GPU is ready')
+
+    # As much as the swap it waits for what it is not told.
+    pc.sh(f"systemctl restart systemd-logind.service; systemctl --no-block stop '{entry(VM)}'")
+    cut(pc, step('bind'), 'deactivating', back)
+    host.stop()
+    pc.sh('systemctl restart systemd-logind.service')
+    host.is_as_before()
+    told = story(pc)
+    assert 'not every unit of the desktop is back' not in told, told
 
 
 def case_memory_is_short(pc):
