@@ -97,6 +97,7 @@ static int check_machine(const Config *config, const Vm *vm, const Plan *plan, F
                 .unload_modules = is_word ? NULL : modules,
                 .huge_pages = config_value(config, vm, KEY_HUGE_PAGES)->list,
                 .ignore_inhibitors = streq(config_value(config, vm, KEY_INHIBITORS)->choice, "ignore"),
+                .ends_holders = !streq(config_value(config, vm, KEY_HOLDERS)->choice, "refuse"),
         };
         char *const *governor = config_value(config, vm, KEY_CPU_GOVERNOR)->list;
         _cleanup_free_ char *cpus = strv_join(config_value(config, vm, KEY_ALLOWED_CPUS)->list, ",");

@@ -34,9 +34,11 @@ int check_disks_of(CheckContext *c, const char *address);
 int check_networks(CheckContext *c);
 int check_networks_of(CheckContext *c, const char *address);
 
-/* The units of the swap itself, those to stop and to start, and who asks to leave the desktop alone. */
+/* The units of the swap itself, those to stop and to start, services that have the GPU open and are not among
+ * those, and who asks to leave the desktop alone. */
 int check_own_units(CheckContext *c);
 int check_units(CheckContext *c);
+int check_services(CheckContext *c);
 int check_inhibitors(CheckContext *c);
 
 /* What the VM wants of the host beside the GPU. */

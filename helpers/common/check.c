@@ -15,6 +15,7 @@ static int (*const parts[])(CheckContext *c) = {
         check_networks,
         check_own_units,
         check_units,
+        check_services,
         check_inhibitors,
         check_cpus,
         check_governor,

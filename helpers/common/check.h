@@ -14,6 +14,7 @@ typedef struct Check {
         bool unload_auto;
         char *const *unload_modules;
         bool ignore_inhibitors;
+        bool ends_holders; /* after a while, by a signal */
         const char *allowed_cpus; /* as of the command line; NULL for all */
         const char *cpu_governor; /* NULL for none */
         char *const *huge_pages;

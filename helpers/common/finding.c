@@ -38,6 +38,7 @@ const FindingInfo finding_table[FINDING_MAX] = {
         [FINDING_OVERRIDE_LEFT] = { "override-left", SEVERITY_WARNING, OBJECT_FUNCTION },
         [FINDING_NETWORK_UP] = { "network-up", SEVERITY_WARNING, OBJECT_FUNCTION },
         [FINDING_UNIT_CANNOT_RETURN] = { "unit-cannot-return", SEVERITY_WARNING, OBJECT_UNIT },
+        [FINDING_GPU_HELD] = { "gpu-held", SEVERITY_WARNING, OBJECT_UNIT },
         [FINDING_CPUS_UNSUPPORTED] = { "cpus-unsupported", SEVERITY_WARNING, OBJECT_OTHER },
         [FINDING_GOVERNOR_UNSUPPORTED] = { "governor-unsupported", SEVERITY_WARNING, OBJECT_OTHER },
         [FINDING_RESET_METHOD] = { "reset-method", SEVERITY_WARNING, OBJECT_FUNCTION },

@@ -14,8 +14,8 @@
 #include "tap.h"
 #include "user-units.h"
 
-/* What is said of other swaps, with a service manager, logind and processes that are made up; and of a file
- * that changes while it is looked at. */
+/* What is said of other swaps and of services, with a service manager, logind and processes that are made up;
+ * and of a file that changes while it is looked at. */
 
 static struct {
         const char *service, *target; /* the states of the other VM's units */
@@ -24,6 +24,9 @@ static struct {
         const char *what, *mode; /* of the one lock that logind has, until it was read */
         const char *known;       /* the one unit that the managers of users know */
         bool is_silent;          /* they do not answer */
+        const Holder *holders;   /* of the functions' own nodes */
+        size_t n_holders;
+        unsigned looks;          /* how often they were looked for */
         const char *file;        /* becomes a FIFO once it was looked at by its name */
         char said[512];          /* the last notice */
 } world;
@@ -130,6 +133,41 @@ int vfio_holders_describe(_unused_ char *const *functions, char **ret) {
         return *ret ? 1 : -ENOMEM;
 }
 
+int nodes_of_functions(_unused_ char *const *functions, char ***nodes) {
+        return strv_extend(nodes, "/dev/snd/controlC1");
+}
+
+int holders_find(_unused_ char *const *names, Holder **ret, size_t *ret_n) {
+        world.looks++;
+        *ret = (Holder *) world.holders;
+        *ret_n = world.n_holders;
+        return 0;
+}
+
+void holders_free(_unused_ Holder *holders, _unused_ size_t n) {
+}
+
+/* The display manager is stopped, by its other name, with a unit that is a part of it, and with one that needs
+ * that. */
+int sd_bus_get_property_strv(_unused_ sd_bus *bus, _unused_ const char *destination, const char *path,
+                             _unused_ const char *interface, const char *member, _unused_ sd_bus_error *error,
+                             char ***ret) {
+        static const char *const known[][3] = {
+                { "display-manager.service", "Names", "gdm.service" },
+                { "gdm.service", "ConsistsOf", "part.service" },
+                { "part.service", "RequiredBy", "needs.service" },
+                { "needs.service", "ConsistsOf", "display-manager.service" },
+        };
+        _cleanup_free_ char *unit = NULL;
+
+        if (sd_bus_path_decode(path, "/org/freedesktop/systemd1/unit", &unit) <= 0)
+                abort();
+        for (size_t i = 0; i < ELEMENTSOF(known); i++)
+                if (streq(unit, known[i][0]) && streq(member, known[i][1]))
+                        return strv_extend(ret, known[i][2]);
+        return streq(unit, "none.service") ? -ENOENT : 0;
+}
+
 /* Compares the one finding there is for VM "My first" while 'owners' were handed its functions. */
 static void finds(char **owners, const char *id, const char *object, const char *sentence) {
         const Check check = { .vm = "My\\x20first", .vm_name = "My first" };
@@ -179,6 +217,58 @@ static void test_holders(void) {
               "'virsh destroy')");
         finds(NULL, "vm-running", NULL, "the GPU is in use through vfio-pci: qemu (pid 1); end that VM first");
         world.holder = NULL;
+}
+
+/* Two processes of a service that is not stopped; what goes with the display manager; what is of a user. */
+static const Holder some_holders[] = {
+        { 811, (char *) "Xorg", (char *) "/dev/dri/card1",
+          { .unit = (char *) "gdm.service", .user_unit = (char *) "", .session = (char *) "" } },
+        { 812, (char *) "alsactl", (char *) "/dev/snd/controlC1",
+          { .unit = (char *) "alsa-state.service", .user_unit = (char *) "", .session = (char *) "" } },
+        { 813, (char *) "alsactl", (char *) "/dev/snd/controlC1",
+          { .unit = (char *) "alsa-state.service", .user_unit = (char *) "", .session = (char *) "" } },
+        { 814, (char *) "sh", (char *) "/dev/snd/controlC1",
+          { .unit = (char *) "needs.service", .user_unit = (char *) "", .session = (char *) "" } },
+        { 815, (char *) "kwin", (char *) "/dev/dri/card1",
+          { .unit = (char *) "session-3.scope", .user_unit = (char *) "", .session = (char *) "3" } },
+        { 816, (char *) "startx", (char *) "/dev/dri/card1",
+          { .unit = (char *) "getty@tty1.service", .user_unit = (char *) "", .session = (char *) "4" } },
+        { 817, (char *) "wireplumber", (char *) "/dev/snd/controlC1",
+          { .unit = (char *) "user@1000.service", .user_unit = (char *) "wireplumber.service",
+            .session = (char *) "" } },
+        { 818, (char *) "qemu", (char *) "/dev/dri/card1",
+          { .unit = (char *) "machine-1.scope", .user_unit = (char *) "", .session = (char *) "" } },
+};
+
+static void look_for_services(char **stop_units, bool ends_holders, Findings *findings) {
+        const Check check = { .stop_units = stop_units, .ends_holders = ends_holders };
+        char manager;
+        CheckContext c = { .check = &check, .manager = (Manager *) &manager, .findings = findings };
+
+        world.holders = some_holders;
+        world.n_holders = ELEMENTSOF(some_holders);
+        world.looks = 0;
+        ok(check_services(&c) == 0);
+        ok(world.looks == !ends_holders);
+}
+
+static void test_services(void) {
+        _cleanup_findings_ Findings one = { 0 }, none = { 0 }, ended = { 0 }, all = { 0 };
+
+        look_for_services(STRV_MAKE("none.service", "display-manager.service"), false, &one);
+        if (ok(one.n == 1)) {
+                is(one.list->info->id, "gpu-held");
+                is(one.list->object, "alsa-state.service");
+                is(one.list->sentence, "alsa-state.service has /dev/snd/controlC1 of the GPU open (alsactl, pid 812) and is "
+                   "not stopped for the swap, which waits HoldersTimeoutSec= for it and is then given up: name it in "
+                   "StopUnits=");
+        }
+        look_for_services(STRV_MAKE("alsa-state.service", "display-manager.service"), false, &none);
+        ok(none.n == 0);
+        look_for_services(STRV_MAKE("display-manager.service"), true, &ended);
+        ok(ended.n == 0);
+        look_for_services(NULL, false, &all);
+        ok(all.n == 3);
 }
 
 /* Returns what is found of a lock, to be freed, or NULL. */
@@ -290,6 +380,7 @@ int main(void) {
         test_owners();
         test_others();
         test_holders();
+        test_services();
         test_state(directory);
         test_inhibitors();
         test_user_units();

@@ -4,12 +4,17 @@
 import json
 
 import domain
-from host import AUDIO, demand, drop_in, entry, GPU, greeter_pid, Host, ONE_VM, SLEEPS, states, step, story, VM
+from host import AUDIO, demand, drop_in, entry, GPU, greeter_pid, Host, ONE_VM, prop, SLEEPS, states, step, story, VM
 from names import refused
+from nvidia import in_order
 
 DISK, PAYLOAD, RNG = '0000:00:04.0', '0000:00:05.0', '0000:00:07.0'
 DEVICES = f'[VM {VM}]\nDevices={GPU} {AUDIO}'
 HOLDS = "[Service]\nExecStart=/bin/sh -c 'exec 3<>/dev/vfio/{}; exec sleep infinity'\n"
+
+# As sound services do, in two processes; and what is stopped with it.
+SOUND = "[Service]\nExecStart=/bin/sh -c 'exec 3</dev/snd/controlC0; sleep infinity; :'\n"
+PART = "[Unit]\nPartOf=sound.service\n[Service]\nExecStart=/bin/sh -c 'exec 3</dev/dri/card0; exec sleep infinity'\n"
 
 # A VM with a device that nobody misses, and its swap, which goes on for as long as it is let.
 OTHER_VM = f'[VM macOS]\nDevices={RNG}\nStopUnits=\nConsoles=keep\n'
@@ -48,9 +53,10 @@ def case_units_and_modules(pc):
     pc.config(ONE_VM + 'StopUnits=once.service\nStartUnits=masked.service display-manager.service\nUnloadModules=bocks\n')
     pc.sh('systemctl --runtime mask masked.service; systemctl start starter.service')
     verdict, found = findings(pc)
-    assert verdict == 'refused' and len(found) == 3, found
+    assert verdict == 'refused' and len(found) == 4, found
     demand(found['unit-cannot-start'], 'masked.service')
     demand(found['unit-cannot-return'], 'once.service runs')
+    demand(found['gpu-held'], 'lightdm.service has /dev/', ' of the GPU open (Xorg, pid ')
     demand(found['module-unknown'], 'names bocks', 'did you mean bochs?')
 
 
@@ -74,6 +80,37 @@ def case_volume(pc):
     demand(found['disk-in-use'], 'vdb: part of dm-0')
     pc.sh('dmsetup remove volume')
     assert findings(pc) == ('ok', {})
+
+
+def case_service_that_holds(pc):
+    """A service that has the GPU open and is not stopped is warned of, once, before the swap fails because of it."""
+    quick = ONE_VM + 'HoldersTimeoutSec=1\n'
+    host = Host(pc, quick, units=[('sound.service', SOUND), ('part.service', PART)])
+    assert findings(pc) == ('ok', {})
+    pc.sh('systemctl start sound.service')
+    pc.wait_until('[ $(fuser /dev/snd/controlC0 2>/dev/null | wc -w) = 2 ]')
+    pid = prop(pc, 'sound.service', 'MainPID')
+    warning = f'sound.service has /dev/snd/controlC0 of the GPU open (sh, pid {pid}) and is not stopped for the swap'
+    host.state = pc.host_state()
+
+    verdict, found = findings(pc)
+    assert verdict == 'warnings' and list(found) == ['gpu-held'], found
+    demand(found['gpu-held'], warning, 'name it in StopUnits=')
+    in_order(host.start_fails(), warning, 'the checks passed', 'the GPU is still in use after 1 s')
+    fields = pc.sh(f'journalctl -b -o cat --output-fields=VFIO_GPU_UNIT VFIO_GPU_VM={VM} VFIO_GPU_FINDING=gpu-held')
+    assert fields.split() == ['sound.service'], fields
+    host.is_as_before(failed=[entry(VM), step('desktop')])
+
+    pc.config(quick + 'Holders=kill\n')
+    assert findings(pc) == ('ok', {})
+    pc.config(quick + 'StopUnits=display-manager.service sound.service\n')
+    pc.sh('systemctl start part.service')
+    pc.wait_until('fuser /dev/dri/card0 | grep -w $(systemctl show --property=MainPID --value part.service)')
+    assert findings(pc) == ('ok', {})
+    host.start()
+    assert story(pc).count('and is not stopped for the swap') == 1
+    assert states(pc, 'sound.service', 'part.service') == ['inactive', 'inactive']
+    host.handed_over(picture=False)
 
 
 def case_inhibitor(pc):
