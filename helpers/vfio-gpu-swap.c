@@ -73,7 +73,6 @@ static int check(Manager *m, const Task *task) {
                 .unload_auto = task->unload_auto,
                 .unload_modules = task->unload_modules,
                 .ignore_inhibitors = task->ignore_inhibitors,
-                .ends_holders = task_signal(task) != 0,
                 .allowed_cpus = task->allowed_cpus,
                 .cpu_governor = task->cpu_governor,
                 .huge_pages = task->huge_pages,

@@ -75,7 +75,8 @@ int check_services(CheckContext *c) {
         size_t n = 0;
         int r;
 
-        if (!c->manager || c->check->ends_holders)
+        /* A swap that begins would be delayed by it, and names the service anyway if that does not let go. */
+        if (!c->manager || c->check->starting || c->check->ends_holders)
                 return 0;
 
         r = nodes_of_functions(c->check->functions, &nodes);

@@ -83,7 +83,7 @@ def case_volume(pc):
 
 
 def case_service_that_holds(pc):
-    """A service that has the GPU open and is not stopped is warned of, once, before the swap fails because of it."""
+    """A service that has the GPU open and is not stopped is warned of, once, before a swap fails because of it."""
     quick = ONE_VM + 'HoldersTimeoutSec=1\n'
     host = Host(pc, quick, units=[('sound.service', SOUND), ('part.service', PART)])
     assert findings(pc) == ('ok', {})
@@ -96,9 +96,7 @@ def case_service_that_holds(pc):
     verdict, found = findings(pc)
     assert verdict == 'warnings' and list(found) == ['gpu-held'], found
     demand(found['gpu-held'], warning, 'name it in StopUnits=')
-    in_order(host.start_fails(), warning, 'the checks passed', 'the GPU is still in use after 1 s')
-    fields = pc.sh(f'journalctl -b -o cat --output-fields=VFIO_GPU_UNIT VFIO_GPU_VM={VM} VFIO_GPU_FINDING=gpu-held')
-    assert fields.split() == ['sound.service'], fields
+    in_order(host.start_fails(), 'the checks passed', 'the GPU is still in use after 1 s', 'sound.service')
     host.is_as_before(failed=[entry(VM), step('desktop')])
 
     pc.config(quick + 'Holders=kill\n')
@@ -108,7 +106,6 @@ def case_service_that_holds(pc):
     pc.wait_until('fuser /dev/dri/card0 | grep -w $(systemctl show --property=MainPID --value part.service)')
     assert findings(pc) == ('ok', {})
     host.start()
-    assert story(pc).count('and is not stopped for the swap') == 1
     assert states(pc, 'sound.service', 'part.service') == ['inactive', 'inactive']
     host.handed_over(picture=False)
 
