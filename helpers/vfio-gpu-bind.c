@@ -225,8 +225,9 @@ static int refuse_other_vm(const Task *task) {
         STRV_FOREACH(owner, owners)
                 if (!streq(*owner, task->vm))
                         return log_full(LOG_ERR, EBUSY, &(LogSubject) { .function = *task->functions },
-                                        "vfio-gpu@%s.service has %s, or a function beside it: run 'systemctl stop "
-                                        "\"vfio-gpu@%s\"' first", *owner, *task->functions, *owner);
+                                        "%s, or a function beside it, is still on record as handed over by "
+                                        "vfio-gpu@%s.service: run 'vfio-gpuctl recover \"%s\"' first",
+                                        *task->functions, *owner, *owner);
         return 0;
 }
 

@@ -250,6 +250,13 @@ static int recover_by_records(Manager *m, const char *vm, char *const *addresses
         return r < 0 ? r : k;
 }
 
+/* Of records, or empty. */
+static bool has_directory(const char *vm) {
+        _cleanup_close_ int fd = state_open(vm, false);
+
+        return fd >= 0;
+}
+
 /* Whoever removed the records was killed before their directory could go, too. A swap that begins holds it. */
 static void remove_empty(const char *vm) {
         _cleanup_close_ int fd = state_open(vm, false);
@@ -269,7 +276,7 @@ static int recover_vm(Manager *m, const char *vm, const char *vm_name) {
         if (r < 0)
                 return r;
 
-        if (m)
+        if (m && has_directory(vm))
                 swap_tell_silent(m, vm);
         /* Before the steps give the GPU back. */
         restart = runs_in_the_dark(m, vm, units);

@@ -81,10 +81,9 @@ int manager_open(const char *address, Manager **ret) {
                 return log_oom();
 
         r = connect_to(address, &m->bus);
-        /* Nobody waits for the answer: all that is asked for later is answered after it. */
         if (r >= 0)
-                r = sd_bus_match_signal_async(m->bus, NULL, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "JobRemoved",
-                                              on_job_removed, NULL, m);
+                r = sd_bus_match_signal(m->bus, NULL, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "JobRemoved",
+                                        on_job_removed, m);
         if (r >= 0)
                 r = sd_bus_call_method(m->bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "Subscribe", NULL, NULL, NULL);
         if (r < 0 && address)

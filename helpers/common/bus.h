@@ -83,7 +83,7 @@ int manager_wait(Manager *m, int interrupt, uint64_t deadline);
 int manager_wait_for_start(Manager *m, char *const *units, int interrupt, uint64_t deadline);
 
 /* What manager_result() is where it is not known how a job ended, and none ended badly. */
-#define JOB_LOST "lost"
+#define JOB_LOST "its end was not told"
 
 /* Returns how a job ended if manager_wait() returned 1: "failed", "canceled", "dependency", "timeout" and so
  * on, or JOB_LOST. */

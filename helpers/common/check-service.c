@@ -8,7 +8,8 @@
 #define SYSTEMD_UNITS "/org/freedesktop/systemd1/unit"
 
 /* What a unit is called as well, and which units the service manager stops with it. */
-static const char *const properties[] = { "Names", "ConsistsOf", "BoundBy", "RequiredBy", "RequisiteOf" };
+static const char *const properties[] = { "Names", "ConsistsOf", "BoundBy", "RequiredBy", "RequisiteOf",
+                                          "PropagatesStopTo" };
 
 /* Adds the units that a property of a unit names: none if that cannot be read, since no swap is refused for
  * the want of a warning's details. */

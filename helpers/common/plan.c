@@ -123,9 +123,10 @@ static const struct {
         { "modules", "vfio-pci is loaded", 0, false, false, false, NULL, NULL, NULL },
         { "bind", "vfio-pci takes it from consoles and drivers", 1, true, true, false, NULL, NULL, bind_options },
         /* By itself, since no time limit is right for it, and those of the others have to hold: the service
-         * manager forgets at each reload that one was extended (systemd issue 43000). */
+         * manager forgets at each reload that one was extended (systemd issue 43000). It opens the groups, whose
+         * nodes may be another user's. */
         { "vm", "the VM has it until it ends", 2, true, false, true,
-          "CAP_DAC_READ_SEARCH CAP_SYS_ADMIN CAP_SYS_PTRACE", "@system-service", NULL },
+          "CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_SYS_ADMIN CAP_SYS_PTRACE", "@system-service", NULL },
 };
 
 /* What else the VM wants of the host, and of its devices, each in a unit of its own where it is set. */

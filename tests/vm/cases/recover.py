@@ -62,6 +62,7 @@ def case_stop_waits(pc):
     """A stop waits for the VM that has the GPU, names it in the status of both units, and goes on when it ends."""
     host = handed_over(pc)
     guest = start_guest(pc)
+    pc.sh('chown nobody /dev/vfio/[0-9]*')
     pc.sh(f'systemctl stop --no-block {entry(VM)}')
     wait_for_status(pc, f'Waiting for the VM that still has the GPU: {guest}', entry(VM), step('vm'))
     now = status(pc)
