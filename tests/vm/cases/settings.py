@@ -354,7 +354,7 @@ def case_shown(pc):
     pc.config(MORE)
     plan = pc.sh(f'vfio-gpuctl plan {VM}')
     demand(plan, 'before all that, hugepages: HugePages=8x2M, within 90s', 'vfio-gpu-hugepages start',
-           'beside that, cpus: AllowedCPUs=0, within 90s', 'vfio-gpu-cpus stop', f'after that, power: {GPU}/power/control=on')
+           'beside that, cpus: AllowedCPUs=0, within 90s', 'vfio-gpu-cpus stop', f'beside that, power: {GPU}/power/control=on')
 
 
 # --- units of the user's own ------------------------------------------------------------------------------------------------
