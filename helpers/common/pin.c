@@ -62,18 +62,23 @@ static int find_static(Manager *m, const char *vm, char ***copies) {
         return r;
 }
 
+/* It has no name before it is whole: the service manager takes an empty file for a mask. */
 static int write_file(const char *path, const char *text) {
         _cleanup_close_ int fd = -1;
+        char nameless[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
 
         if (mkdir(PINNED_DIRECTORY, 0755) < 0 && errno != EEXIST)
                 return -errno;
-        if (unlink(path) < 0 && errno != ENOENT)
-                return -errno;
-
-        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+        fd = open(PINNED_DIRECTORY, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
         if (fd < 0)
                 return -errno;
-        return dprintf(fd, "%s\n", text) < 0 ? -errno : 0;
+        if (dprintf(fd, "%s\n", text) < 0)
+                return -errno;
+
+        (void) snprintf(nameless, sizeof(nameless), "/proc/self/fd/%i", fd);
+        if (unlink(path) < 0 && errno != ENOENT)
+                return -errno;
+        return linkat(AT_FDCWD, nameless, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
 }
 
 static int copy_unit(const char *vm, const char *from, const char *to, bool own_programs) {
