@@ -265,7 +265,7 @@ static void tell_silent(Manager *m, const char *unit) {
         const char *how = how_ended(m, unit);
 
         if (how)
-                (void) log_full(LOG_ERR, 0, &(LogSubject) { .id = MESSAGE_HALF_DONE, .unit = unit },
+                (void) log_full(LOG_ERR, 0, &(LogSubject) { .id = MESSAGE_ENDED_SILENTLY, .unit = unit },
                                 "%s failed: %s; 'journalctl -b UNIT=\"%s\"' shows when", unit, how, unit);
 }
 

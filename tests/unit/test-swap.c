@@ -168,7 +168,7 @@ static void test_step(Manager *m) {
         world.failed = STRV_MAKE("vfio-gpu-bind@a.service");
         world.result = "signal";
         swap_tell_silent(m, "a");
-        says(MESSAGE_HALF_DONE, "vfio-gpu-bind@a.service", "vfio-gpu-bind@a.service failed: its program was killed "
+        says(MESSAGE_ENDED_SILENTLY, "vfio-gpu-bind@a.service", "vfio-gpu-bind@a.service failed: its program was killed "
              "by a signal; 'journalctl -b UNIT=\"vfio-gpu-bind@a.service\"' shows when");
         world.result = "exit-code";
         world.status = "cannot";
@@ -177,14 +177,14 @@ static void test_step(Manager *m) {
         STRV_FOREACH(status, STRV_MAKE("", SWAP_READY "a")) {
                 world.status = *status;
                 swap_tell_silent(m, "a");
-                says(MESSAGE_HALF_DONE, "vfio-gpu-bind@a.service", "vfio-gpu-bind@a.service failed: its program could "
+                says(MESSAGE_ENDED_SILENTLY, "vfio-gpu-bind@a.service", "vfio-gpu-bind@a.service failed: its program could "
                      "not do its work; 'journalctl -b UNIT=\"vfio-gpu-bind@a.service\"' shows when");
         }
         world.failed = NULL;
         world.active = "failed";
         world.result = "timeout";
         swap_tell_silent(m, "a\\x20b");
-        says(MESSAGE_HALF_DONE, ENTRY, ENTRY " failed: it took longer than TimeoutStartSec= or TimeoutStopSec= of it "
+        says(MESSAGE_ENDED_SILENTLY, ENTRY, ENTRY " failed: it took longer than TimeoutStartSec= or TimeoutStopSec= of it "
              "allows; 'journalctl -b UNIT=\"" ENTRY "\"' shows when");
 }
 
