@@ -12,9 +12,9 @@ ERRORS = 'EBUSY', 'ENODEV', 'EINVAL', 'EPERM'
 
 # Whatever changes something outside of the program: files, records, calls over D-Bus.
 EFFECTS = ('write', 'sendmsg', 'sendfile', 'mkdirat', 'mkdir', 'renameat', 'unlinkat', 'unlink', 'mount', 'umount2',
-           'finit_module', 'delete_module')
+           'linkat', 'finit_module', 'delete_module')
 # Those of them that need room in /run.
-FILES = 'write', 'sendfile', 'mkdirat', 'mkdir', 'renameat'
+FILES = 'write', 'sendfile', 'mkdirat', 'mkdir', 'renameat', 'linkat'
 
 # A job that ends takes others with it.
 CANCEL = """jobs=$(systemctl list-jobs --no-legend | awk '/vfio-gpu/ {print $1}'); [ -n "$jobs" ] && { systemctl cancel $jobs || :; }"""
@@ -44,6 +44,11 @@ RESIZED = f'[VM {VM}]\nDevices={SECOND}\n[Device {SECOND}]\nResizeBar=0:32M\n'
 
 GOVERNED = ONE_VM + 'CpuGovernor=performance\n'
 GOVERNOR = 'modprobe lab_cpufreq; for f in /sys/devices/system/cpu/cpufreq/policy*/scaling_governor; do echo powersave >$f; done'
+
+# What a VM is to the steps, for long enough to be waited for.
+HOLD = f'''
+    group=/dev/vfio/$(basename $(readlink /sys/bus/pci/devices/{GPU}/iommu_group))
+    systemd-run -q --service-type=notify --property=NotifyAccess=all sh -c "exec 3<>$group; systemd-notify --ready; exec sleep 6"'''
 
 # Runs a command, the first time with something going wrong in it and every other time as it is. The tracer is a grandchild
 # (-D), so that the program stays the main process of its unit.
@@ -83,12 +88,12 @@ class Row:
     """One program in one direction, in a PC in which it has something to do."""
 
     def __init__(self, program, direction, variant='', config=ONE_VM, units=(), profile='base', before='true',
-                 functions=(GPU, AUDIO), failing=('write',), errors=ERRORS, writes=True):
-        """"before" is run first; "failing" are the calls that fail with the errors; one that "writes" needs room. A variant is of
-        one that has all kinds of faults, and has those for which it makes a difference."""
+                 during='true', functions=(GPU, AUDIO), failing=('write',), errors=ERRORS, writes=True):
+        """"before" is run first, "during" once the GPU is handed over; "failing" are the calls that fail with the errors; one that
+        "writes" needs room. A variant is of one that has all kinds of faults, and has those for which it makes a difference."""
         self.program, self.direction, self.variant = program, direction, variant
         self.config, self.units, self.profile, self.functions = config, units, profile, functions
-        self.before, self.failing, self.errors, self.writes = before, failing, errors, writes
+        self.before, self.during, self.failing, self.errors, self.writes = before, during, failing, errors, writes
 
     @property
     def name(self):
@@ -132,8 +137,9 @@ class Fault:
     def arm(self, pc):
         """Puts the wrapper before the program's command in the unit."""
         row = self.row
-        setting = 'ExecStart' if row.direction == 'start' else 'ExecStopPost'
-        command = pc.sh(f"systemctl cat '{row.unit}' | sed -n 's/^{setting}=//p' | tail -n 1").strip()
+        settings = 'ExecStart' if row.direction == 'start' else r'ExecStop\|ExecStopPost'
+        line = pc.sh(rf"systemctl cat '{row.unit}' | sed -n '/^\({settings}\)=/p' | tail -n 1")
+        setting, command = line.strip().split('=', 1)
         # What is allowed to trace is what is added here.
         text = (f'[Service]\nSystemCallFilter=@debug\n{setting}=\n'
                 f'{setting}=/usr/local/sbin/fault-once {row.program}-{row.direction} {command}\n')
@@ -156,6 +162,8 @@ class Fault:
         if self.row.direction == 'stop':
             host.start()
         loader = self.count_loader(pc)
+        if self.row.direction == 'stop':
+            pc.sh(self.row.during)
         pc.machine.save(ARMED)
         return host, loader
 
@@ -230,6 +238,7 @@ def rows():
         yield Row('bind', direction, 'rescan', config=ONE_VM + 'Return=rescan\n')
         yield Row('bind', direction, 'nvidia', profile='nvidia', failing=('write', 'delete_module', 'finit_module'))
         yield Row('bind', direction, 'bar', config=RESIZED, profile='rich', before=REBAR, functions=(SECOND,))
+    yield Row('vm', 'stop', during=HOLD, **messages, writes=False)
     for direction in 'start', 'stop':
         yield Row('cpus', direction, config=MORE, **messages, writes=direction == 'start')
         yield Row('hugepages', direction, **beside)
