@@ -154,18 +154,21 @@ class Fault:
         counted = f'grep -q INJECTED {self.row.fired}/trace' if '{' in self.options else 'true'
         return pc.run(f'journalctl --sync; [ -d {self.row.fired} ] && {self.proof or counted}')[0] == 0
 
+    @property
+    def preparation(self):
+        """Faults that agree in this can do with one prepare()."""
+        return self.row.name, self.limit
+
     def prepare(self, pc):
-        """Returns the host as it has to be again, and what comes before the calls that are counted; the PC is saved so."""
+        """Returns the host as it has to be again; the PC is saved so."""
         pc.sh(self.row.before)
         host = Host(pc, self.row.config, self.row.functions, self.row.units)
         self.arm(pc)
         if self.row.direction == 'stop':
             host.start()
-        loader = self.count_loader(pc)
-        if self.row.direction == 'stop':
             pc.sh(self.row.during)
         pc.machine.save(ARMED)
-        return host, loader
+        return host
 
     def points(self, pc):
         """Where it can strike in a prepared PC: at each of the calls that the program makes when nothing goes wrong, or at the

@@ -41,10 +41,10 @@ def choose(cell, points):
 
 def strike(pc, cell):
     """Returns what became of the host, of which nothing is to be seen where the fault never struck."""
-    prepared = cell.prepare(pc)
+    host, before = cell.prepare(pc), cell.count_loader(pc)
     for point in choose(cell, cell.points(pc)):
         pc.restore(fault.ARMED)
-        result = cell.strike(pc, *prepared, point)
+        result = cell.strike(pc, host, before, point)
         if result:
             return result
     return None
