@@ -157,10 +157,11 @@ class PC:
         self.is_untouched = False
         return self.machine.second_shell.run(command, timeout)
 
-    def wait_until(self, command, timeout=30):
-        """Repeats a shell condition inside the PC until it is true."""
+    def wait_until(self, command, timeout=30, pause=0.1):
+        """Repeats a shell condition inside the PC until it is true, with a pause that should be longer than what the condition
+        takes from whatever is waited for."""
         self.sh(f'end=$((SECONDS + {int(timeout)})); until {command}\n'
-                'do ((SECONDS < end)) || exit 1; sleep 0.1; done', timeout + 30)
+                f'do ((SECONDS < end)) || exit 1; sleep {pause}; done', timeout + 30)
 
     def put(self, path, text, mode=0o644):
         data = base64.b64encode(text if isinstance(text, bytes) else text.encode()).decode()

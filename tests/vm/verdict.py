@@ -16,8 +16,8 @@ class NoReason(AssertionError):
 
 def settle(pc):
     """Until no job of the swap is left, and no unit that goes on without one because its job was cancelled."""
-    pc.wait_until("! { systemctl list-jobs --no-legend; systemctl list-units --no-legend --state=activating,deactivating; } | "
-                  'grep -q vfio-gpu', 150)
+    pc.wait_until("! systemctl list-jobs --no-legend | grep -q vfio-gpu && "
+                  "! systemctl list-units --no-legend --state=activating,deactivating 'vfio-gpu*' | grep -q .", 150, pause=0.5)
 
 
 def forget_renewed(host):
