@@ -16,7 +16,7 @@ static const struct {
         { "status", verb_status, "status [VM] [--json] Show where each swap stands, and who has the GPU" },
         { "test", verb_test, "test VM --for=S      Swap, and give the GPU back after S seconds whatever happens" },
         { "recover", verb_recover, "recover [VM]         Give the GPU back to the host, whatever is left of a swap" },
-        { "import", verb_import, "import [DIR]…        Make a configuration of libvirt's old hooks" },
+        { "import", verb_import, "import …             Make a configuration of libvirt's old hooks" },
         { "rom", verb_rom, "rom VERB …           Look into the ROM of a graphics card, make the file for a VM" },
 };
 

@@ -97,6 +97,8 @@ class Worker:
                     self.tell('result', False, f'the {self.profile} PC did not come up', {})
             self.tell('end')
         finally:
+            # Once is enough, and a second one would leave the machine behind.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             self.close()
 
     def close(self):
