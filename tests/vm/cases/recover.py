@@ -391,6 +391,8 @@ def case_entry_takes_too_long(pc):
     """So is one that a time limit ends, with that as the reason."""
     host = Host(pc, units=[WAITS, drop_in(entry(VM), 'TimeoutStartSec=15')])
     host.start_fails()
+    # The job of the start ends before the way back does.
+    pc.wait_until(f'systemctl is-failed -q {entry(VM)}', 60)
     demand(told(pc, SWAP_FAILED), f'{entry(VM)} failed: it took longer than TimeoutStartSec=', 'everything is taken back')
     demand(status(pc)['failure'], 'TimeoutStartSec=')
     host.is_back(failed=[entry(VM)])
