@@ -319,16 +319,20 @@ case_bar.profile = 'rich'
 GUEST = ('guest.service', "[Service]\nExecStart=/bin/bash -c 'exec 3<>/dev/vfio/[0-9]*; exec sleep infinity'\n")
 
 
-def case_until_the_vm_is_gone(pc):
-    """A stop that waits for the VM leaves it what it wants until then."""
-    host = Host(pc, MORE, units=[GUEST])
-    before = attributes(pc)
-    host.start()
+def stop_waits_for_guest(pc):
     pc.sh('systemctl start guest.service')
     pid = prop(pc, 'guest.service', 'MainPID')
     pc.wait_until(f'ls -l /proc/{pid}/fd | grep -q /dev/vfio/')
     pc.sh(f"systemctl stop --no-block '{entry(VM)}'")
     pc.wait_until(f"systemctl show --property=StatusText '{step('vm')}' | grep -qF Waiting")
+
+
+def case_until_the_vm_is_gone(pc):
+    """A stop that waits for the VM leaves it what it wants until then."""
+    host = Host(pc, MORE, units=[GUEST])
+    before = attributes(pc)
+    host.start()
+    stop_waits_for_guest(pc)
     assert allowed_cpus(pc) == ['0'] * 3 and len(locks(pc)) == 1 and pool(pc) == [8, 8], 'given back too early'
     assert attributes(pc)[1:] == ['1', 'on'], attributes(pc)
     pc.sh('systemctl stop guest.service')
@@ -390,6 +394,21 @@ def case_unit_of_your_own(pc):
     pc.put(path, text)
     pc.sh(f'systemctl enable {unit()}')
     runs_with_swap(pc, Host(pc), VM)
+
+
+def case_unit_of_your_own_until_the_vm_is_gone(pc):
+    """So does it in a stop that waits for the VM."""
+    (path, text), _ = examples().items()
+    pc.put(path, text)
+    pc.sh(f'systemctl enable {unit()}')
+    host = Host(pc, units=[GUEST])
+    host.start()
+    stop_waits_for_guest(pc)
+    assert states(pc, unit()) == ['active']
+    pc.sh('systemctl stop guest.service')
+    host.stop()
+    assert states(pc, unit()) == ['inactive']
+    host.is_as_before()
 
 
 def case_drop_in_for_every_vm(pc):
