@@ -18,9 +18,9 @@ echo 0 > /sys/class/vtconsole/vtcon1/bind
 # Unbind the EFI framebuffer
 echo efi-framebuffer.0 > /sys/bus/platform/drivers/efi-framebuffer/unbind
 
-# Bind the whole IOMMU group of the GPU
-for device in /sys/bus/pci/devices/0000:01:00.0/iommu_group/devices/*; do
-        address=$(basename "$device")
+# Bind the GPU and its audio function
+for address in 0000:01:00.0 0000:01:00.1; do
+        device=/sys/bus/pci/devices/$address
         echo vfio-pci > "$device/driver_override"
         if [ -e "$device/driver" ]; then
                 echo "$address" > "$device/driver/unbind"
