@@ -80,6 +80,9 @@ HELD = '''
 
 # More calls than any program makes.
 CALLS_MAX = 100
+FEW = 3
+
+OPTIONS = '/run/fault-options'
 
 ARMED = 'armed'
 
@@ -94,6 +97,7 @@ class Row:
         self.program, self.direction, self.variant = program, direction, variant
         self.config, self.units, self.profile, self.functions = config, units, profile, functions
         self.before, self.during, self.failing, self.errors, self.writes = before, during, failing, errors, writes
+        self.made = None
 
     @property
     def name(self):
@@ -110,11 +114,11 @@ class Row:
 
 class Fault:
     """One kind of fault in one row. It strikes at a point: one of the calls, which is counted for itself, and its number; without
-    calls at a number, those of the dynamic loader not counted."""
+    calls at a number, those of the dynamic loader not counted. At "few" of them, where each takes long."""
 
-    def __init__(self, row, kind, options, numbers=(1,), calls=(), meanwhile=None, limit=None, loader=None, afterwards=None,
-                 proof=None):
-        self.row, self.kind, self.options, self.numbers, self.calls = row, kind, options, numbers, calls
+    def __init__(self, row, kind, options, numbers=(1,), calls=(), few=False, meanwhile=None, limit=None, loader=None,
+                 afterwards=None, proof=None):
+        self.row, self.kind, self.options, self.numbers, self.calls, self.few = row, kind, options, numbers, calls, few
         self.meanwhile, self.limit, self.loader, self.afterwards, self.proof = meanwhile, limit, loader, afterwards, proof
 
     @property
@@ -170,16 +174,21 @@ class Fault:
         pc.machine.save(ARMED)
         return host
 
-    def points(self, pc):
-        """Where it can strike in a prepared PC: at each of the calls that the program makes when nothing goes wrong, or at the
-        numbers, which may be more than there are."""
-        if not self.calls:
-            return [(None, number) for number in self.numbers]
-        pc.put('/run/fault-options', f"-e trace={','.join(self.calls)}")
+    def count_calls(self, pc):
+        """Returns the program's calls in order, when nothing goes wrong."""
+        pc.put(OPTIONS, f"-e trace={','.join(EFFECTS)}")
         pc.sh(f"systemctl {self.row.direction} '{entry(VM)}'", 150)
         settle(pc)
-        made = re.findall(r'(?:^|\s)([a-z_0-9]+)\(', pc.sh(f'cat {self.row.fired}/trace'), re.MULTILINE)
-        return [(call, number) for call in self.calls for number in range(1, made.count(call) + 1)]
+        return re.findall(r'(?:^|\s)([a-z_0-9]+)\(', pc.sh(f'cat {self.row.fired}/trace'), re.MULTILINE)
+
+    def points(self, pc):
+        """Where it can strike in a prepared PC: at each of the calls that the program makes, which are counted once for a row, or
+        at the numbers, which may be more than there are."""
+        if not self.calls:
+            return [(None, number) for number in self.numbers]
+        self.row.made = made = self.row.made or self.count_calls(pc)
+        points = [(call, made[:index].count(call) + 1) for index, call in enumerate(made) if call in self.calls]
+        return points[::-(-len(points) // FEW)] if self.few else points
 
     def command(self, pc, host):
         """Has the service manager run the program, and believes it only what is true. Returns whether the fault struck."""
@@ -204,7 +213,7 @@ class Fault:
     def strike(self, pc, host, before, point):
         """Returns how the host came back; None where the program does not come to that point."""
         call, number = point
-        pc.put('/run/fault-options', self.options.format(*(n + number for n in before), call=call))
+        pc.put(OPTIONS, self.options.format(*(n + number for n in before), call=call))
         struck = self.interfere(pc) if self.meanwhile else self.command(pc, host)
         if not struck:
             return None
@@ -253,13 +262,13 @@ def rows():
 
 def kinds(row):
     """Every fault of a row, in order of the columns."""
-    each, few, effects = range(1, CALLS_MAX), (1, 3, 8), ','.join(EFFECTS)
-    stuck = f'-e trace={effects} -e inject={effects}:delay_enter=20s:when={{}}'
-    delayed = f'-e trace={effects} -e inject={effects}:delay_enter=4s:when={{}}'
+    effects = ','.join(EFFECTS)
     slowed = f'-e trace={effects} -e inject={effects}:delay_enter=200ms'
     # Each kind of call is counted for itself.
     exhausted = '-e trace=mmap,brk -e inject=mmap:error=ENOMEM:when={}+ -e inject=brk:error=ENOMEM:when={}+'
     one = '-e trace={call} -e inject={call}:'
+    stuck, delayed = one + 'delay_enter=14s:when={}', one + 'delay_enter=4s:when={}'
+    few = {'calls': EFFECTS, 'few': True}
     timed_out = f"journalctl -q -b -u '{row.unit}' --grep='timed out' >/dev/null"
     # The tracer may be gone before it can tell.
     killed = f"journalctl -q -b -u '{row.unit}' --grep='status=9/KILL' >/dev/null"
@@ -267,15 +276,15 @@ def kinds(row):
     if not row.variant:
         yield Fault(row, 'exit', 'exit')
         yield Fault(row, 'kill-at-start', 'kill')
-        yield Fault(row, 'start', delayed, few, meanwhile=f"systemctl start '{entry(VM)}' || true")
-        yield Fault(row, 'cancel', delayed, few, meanwhile=CANCEL)
+        yield Fault(row, 'start', delayed, **few, meanwhile=f"systemctl start '{entry(VM)}' || true")
+        yield Fault(row, 'cancel', delayed, **few, meanwhile=CANCEL)
         yield Fault(row, 'bus', slowed, meanwhile=BUS)
         yield Fault(row, 'logind', slowed, meanwhile='systemctl kill --signal=KILL systemd-logind.service')
         yield Fault(row, 'gpu-gone', slowed, meanwhile=VANISH, afterwards=REAPPEAR)
     yield Fault(row, 'kill', one + 'signal=KILL:when={}', calls=EFFECTS, proof=killed)
-    yield Fault(row, 'time-limit', stuck, few, limit='5', proof=timed_out)
-    yield Fault(row, 'stop', delayed, few, meanwhile=f"systemctl stop '{entry(VM)}'")
-    yield Fault(row, 'memory', exhausted, each, loader=('mmap', 'brk'))
+    yield Fault(row, 'time-limit', stuck, **few, limit='10', proof=timed_out)
+    yield Fault(row, 'stop', delayed, **few, meanwhile=f"systemctl stop '{entry(VM)}'")
+    yield Fault(row, 'memory', exhausted, range(1, CALLS_MAX), loader=('mmap', 'brk'))
     if row.writes:
         yield Fault(row, 'ENOSPC', one + 'error=ENOSPC:when={}', calls=FILES)
     for error in row.errors:
