@@ -83,6 +83,8 @@ CALLS_MAX = 100
 FEW = 3
 
 OPTIONS = '/run/fault-options'
+# For journalctl: what came after the fault was chosen.
+SINCE = f'--since=@$(date -r {OPTIONS} +%s.%6N)'
 
 ARMED = 'armed'
 
@@ -168,11 +170,20 @@ class Fault:
         pc.sh(self.row.before)
         host = Host(pc, self.row.config, self.row.functions, self.row.units)
         self.arm(pc)
+        self.lead_up(pc, host)
+        pc.machine.save(ARMED)
+        return host
+
+    def lead_up(self, pc, host):
+        """To where the next job runs the program."""
         if self.row.direction == 'stop':
             host.start()
             pc.sh(self.row.during)
-        pc.machine.save(ARMED)
-        return host
+
+    def rearm(self, pc, host):
+        """Prepares a PC that came back from a fault for the next one."""
+        pc.sh(f"rm -r {self.row.fired}; systemctl reset-failed 'vfio-gpu*' lightdm.service")
+        self.lead_up(pc, host)
 
     def count_calls(self, pc):
         """Returns the program's calls in order, when nothing goes wrong."""
@@ -217,7 +228,7 @@ class Fault:
         struck = self.interfere(pc) if self.meanwhile else self.command(pc, host)
         if not struck:
             return None
-        is_told = has_reason(pc)
+        is_told = has_reason(pc, SINCE)
         if states(pc, entry(VM)) == ['active']:
             pc.run(f"systemctl stop '{entry(VM)}'", 120)
         if self.afterwards:
@@ -269,9 +280,9 @@ def kinds(row):
     one = '-e trace={call} -e inject={call}:'
     stuck, delayed = one + 'delay_enter=14s:when={}', one + 'delay_enter=4s:when={}'
     few = {'calls': EFFECTS, 'few': True}
-    timed_out = f"journalctl -q -b -u '{row.unit}' --grep='timed out' >/dev/null"
+    timed_out = f"journalctl -q {SINCE} -u '{row.unit}' --grep='timed out' >/dev/null"
     # The tracer may be gone before it can tell.
-    killed = f"journalctl -q -b -u '{row.unit}' --grep='status=9/KILL' >/dev/null"
+    killed = f"journalctl -q {SINCE} -u '{row.unit}' --grep='status=9/KILL' >/dev/null"
 
     if not row.variant:
         yield Fault(row, 'exit', 'exit')

@@ -47,10 +47,11 @@ def judge(pc, host):
     return RECOVERED if is_back(host) else LOST
 
 
-def has_reason(pc):
-    """Whether what failed, if it did, is told by a program of ours, without the unit having to be known."""
+def has_reason(pc, since='-b'):
+    """Whether what failed, if it did, is told by a program of ours, without the unit having to be known; journalctl's option says
+    since when."""
     if pc.run(f"systemctl is-failed -q '{entry(VM)}'")[0]:
         return True
     # Those of the service manager's lines that are about a service of ours have the field, too, from systemd 254 on.
-    return not pc.run(f"journalctl --sync; journalctl -q -b -o json --output-fields=_PID --priority=err VFIO_GPU_VM={VM} | "
+    return not pc.run(f"journalctl --sync; journalctl -q {since} -o json --output-fields=_PID --priority=err VFIO_GPU_VM={VM} | "
                       """grep -qv '"_PID":"1"'""")[0]
