@@ -3,7 +3,11 @@
 /* Preloaded into a program, has it meet the fake kernel's tree, $FAKE_ROOT, in the place of the machine's.
  * Every call that reaches the tree is counted. FAKE_FAIL=N:ERRNO has the N-th of them fail, FAKE_KILL=N
  * kills the program there, and FAKE_SIGNAL=N:SIGNAL sends it a signal; each leaves word of the call in
- * kernel/hit. */
+ * kernel/hit.
+ *
+ * To load a program takes longer than to run it. One with FAKE_SERVE waits, when it is loaded, for any of
+ * the variables above on the socket that is its standard input, runs as a child with that, answers with the
+ * child's status, and waits for the next. */
 
 /* Both names of each call are defined here, so that neither may stand for the other. */
 #undef _FILE_OFFSET_BITS
@@ -17,6 +21,7 @@
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "kernel.h"
 #include "macros.h"
@@ -34,11 +39,39 @@ static bool inside; /* the fake kernel's own calls mean what they say */
 
 #define NEXT(name) ((__typeof__(&name)) dlsym(RTLD_NEXT, #name))
 
+static void begin_child(char *variable) {
+        int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+        if (null < 0 || dup2(null, STDIN_FILENO) < 0 || (strchr(variable, '=') && putenv(variable) != 0))
+                abort();
+        /* Commands of modprobe.d have the library, too. */
+        (void) unsetenv("FAKE_SERVE");
+        (void) close(null);
+}
+
+static void serve(void) {
+        static char variable[64];
+        int status;
+        pid_t child;
+
+        while (NEXT(read)(STDIN_FILENO, variable, sizeof(variable)) > 0) {
+                child = fork();
+                if (child == 0)
+                        return begin_child(variable);
+                if (child < 0 || waitpid(child, &status, 0) < 0 ||
+                    NEXT(write)(STDIN_FILENO, &status, sizeof(status)) != sizeof(status))
+                        abort();
+        }
+        _exit(EXIT_SUCCESS);
+}
+
 __attribute__((__constructor__)) static void begin(void) {
         fake_root = getenv("FAKE_ROOT");
         if (!fake_root)
                 abort();
         kernel_set_root(fake_root);
+        if (getenv("FAKE_SERVE"))
+                serve();
 }
 
 static void report_hit(const char *what, const char *object) {
