@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The disk image, kernel and initrd of the emulated PC, built once with mmdebstrap and kept in a cache."""
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import pathlib
@@ -32,6 +34,15 @@ class Image:
         self.key = directory.name
 
 
+@contextlib.contextmanager
+def lock(name):
+    """For what several runs at a time would otherwise each do for themselves."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / f'{name}.lock', 'w') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def recipe_hash(suite):
     digest = hashlib.sha256(' '.join([suite, DISK_SIZE, *PACKAGES]).encode())
     for path in [pathlib.Path(__file__), *sorted(GUEST_FILES.iterdir()), *sorted(MODULES.iterdir())]:
@@ -51,10 +62,15 @@ def apt_sources(suite):
 def build(suite='bookworm', report=print):
     """Returns the image, building it where the cache has none for this recipe."""
     final = CACHE / 'images' / f'{suite}-{recipe_hash(suite)}'
-    if final.is_dir():
-        return Image(final)
+    with lock(f'image-{suite}'):
+        if not final.is_dir():
+            report(f'building the {suite} image (about three minutes)')
+            _build_as(final, suite, report)
+    return Image(final)
 
-    report(f'building the {suite} image (about three minutes)')
+
+def _build_as(final, suite, report):
+    """The directory is renamed when the image is complete."""
     scratch = final.with_name(final.name + f'.tmp{os.getpid()}')
     scratch.mkdir(parents=True)
     try:
@@ -62,7 +78,6 @@ def build(suite='bookworm', report=print):
         scratch.rename(final)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return Image(final)
 
 
 def _build_in(scratch, suite, report):

@@ -15,9 +15,10 @@ MERGED = ('bin', 'lib', 'lib64', 'sbin')
 
 
 def build(report=print):
-    """Returns the directory that the project was installed into; an empty one where it has no build file yet."""
+    """Returns the directory that the project was installed into; an empty one where it has no build file yet. It is built in a
+    directory of the cache, or $VFIO_GPU_BUILD."""
     name = hashlib.sha256(str(PROJECT).encode()).hexdigest()[:8]
-    build_dir, staging = CACHE / f'build-{name}', CACHE / f'staging-{name}'
+    build_dir, staging = pathlib.Path(os.environ.get('VFIO_GPU_BUILD', CACHE / f'build-{name}')), CACHE / f'staging-{name}'
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     if not (PROJECT / 'meson.build').exists():

@@ -2,8 +2,6 @@
 """The emulated PC as test cases and developers see it."""
 
 import base64
-import contextlib
-import fcntl
 import inspect
 import os
 import pathlib
@@ -59,15 +57,6 @@ systemctl list-units --state=active,failed --plain --no-legend --full
 '''
 
 
-@contextlib.contextmanager
-def _lock(name):
-    """For what several runs at a time would otherwise each do for themselves."""
-    image.CACHE.mkdir(parents=True, exist_ok=True)
-    with open(image.CACHE / f'{name}.lock', 'w') as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 class CommandFailed(AssertionError):
     pass
 
@@ -87,13 +76,12 @@ class PC:
     @classmethod
     def open(cls, profile='base', suite='bookworm', name=None, report=print):
         """A PC with the greeter on its screen and the software not yet installed; boots only if it never did."""
-        with _lock(f'image-{suite}'):
-            built = image.build(suite, report)
+        built = image.build(suite, report)
         machine = Machine(built, profile, instance_directory(name or f'{profile}-{suite}-{os.getpid()}'))
         if machine.pid():
             raise RuntimeError(f'the PC {machine.directory.name} runs already')
         boot = image.CACHE / 'boots' / f'{profile}-{suite}-{machine.key(inspect.getsource(_boot_and_save))}'
-        with _lock(f'boot-{profile}-{suite}'):
+        with image.lock(f'boot-{profile}-{suite}'):
             if not boot.is_dir():
                 _boot_and_save(built, profile, suite, boot, report)
             machine.create_disks(boot)
