@@ -17,6 +17,7 @@
 #include "holders.h"
 #include "log.h"
 #include "pci.h"
+#include "process.h"
 #include "root.h"
 #include "strv.h"
 #include "text.h"
@@ -324,17 +325,11 @@ static bool runs_init(pid_t pid) {
                 st.st_dev == init.st_dev;
 }
 
-/* Returns the parent of a process, or 0 where that cannot be known. */
 static pid_t find_parent(pid_t pid) {
-        char path[sizeof("/proc//stat") + 3 * sizeof(pid_t)];
-        _cleanup_free_ char *text = NULL;
-        const char *name_end = NULL;
-        pid_t parent = 0;
+        pid_t parent;
+        char state;
 
-        (void) snprintf(path, sizeof(path), "/proc/%i/stat", pid);
-        if (read_text_file(path, 4096, &text) >= 0)
-                name_end = strrchr(text, ')');
-        return name_end && sscanf(name_end, ") %*c %i", &parent) == 1 ? parent : 0;
+        return process_stat(pid, &state, &parent) >= 0 ? parent : 0;
 }
 
 /* A process that PID 1 has forked has all that it has open until it runs a program of its own, which a getty

@@ -11,6 +11,7 @@
 #include "messages.h"
 #include "log.h"
 #include "pin.h"
+#include "process.h"
 #include "record.h"
 #include "root.h"
 #include "state.h"
@@ -63,6 +64,13 @@ int swap_units(Manager *m, const char *vm, char *const *states, char ***ret) {
         return 0;
 }
 
+static bool is_zombie(pid_t pid) {
+        pid_t parent;
+        char state;
+
+        return process_stat(pid, &state, &parent) >= 0 && state == 'Z';
+}
+
 int swap_find_process(const char *vm, char **ret_pid, char **ret_unit) {
         _cleanup_strv_free_ char **pids = NULL;
         int r;
@@ -72,7 +80,7 @@ int swap_find_process(const char *vm, char **ret_pid, char **ret_unit) {
                 _cleanup_free_ char *unit = NULL;
 
                 if (!isdigit((unsigned char) **pid) || sd_pid_get_unit(atoi(*pid), &unit) < 0 ||
-                    !swap_has_unit(unit, vm))
+                    !swap_has_unit(unit, vm) || is_zombie(atoi(*pid)))
                         continue;
                 if (startswith(unit, INHIBIT)) {
                         (void) kill(atoi(*pid), SIGTERM);

@@ -31,9 +31,9 @@ int swap_units(Manager *m, const char *vm, char *const *states, char ***ret);
  * target, and not a person, only systemd before 254 does that. 'm' may be NULL. */
 void swap_end_entry(Manager *m, const char *vm);
 
-/* Looks for a process of the VM's steps or of vfio-gpu@.service. One that only holds a lock is none of them:
- * it has nothing of the GPU, and is asked to end. Returns 1 with the process and its unit, 0 if there is
- * none, or a negative errno. */
+/* Looks for a process of the VM's steps or of vfio-gpu@.service. One that is dead, and its parent may not have
+ * noticed yet, is none of them, nor one that only holds a lock: it has nothing of the GPU, and is asked to end.
+ * Returns 1 with the process and its unit, 0 if there is none, or a negative errno. */
 int swap_find_process(const char *vm, char **ret_pid, char **ret_unit);
 
 /* Told, each time that the wait has taken long, who has the functions open ("qemu (pid 812, …) on

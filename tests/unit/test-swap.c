@@ -123,6 +123,20 @@ static void test_processes(void) {
         finds("vfio-gpu-inhibit@a.service", NULL, true);
 }
 
+/* The service manager is done with a unit as soon as its last process is dead, and may ask for that later. */
+static void test_zombie(void) {
+        _cleanup_free_ char *found = NULL, *pid = NULL;
+        siginfo_t info;
+
+        processes[0].pid = begin_process();
+        processes[0].unit = "vfio-gpu-bind@a.service";
+        (void) kill(processes[0].pid, SIGKILL);
+        ok(waitid(P_PID, (id_t) processes[0].pid, &info, WEXITED | WNOWAIT) == 0);
+        ok(swap_find_process("a", &pid, &found) == 0);
+        ok(waitpid(processes[0].pid, NULL, 0) > 0);
+        processes[0].pid = 0;
+}
+
 /* A lock does not hide what is behind it. */
 static void test_behind_a_lock(void) {
         processes[1].pid = begin_process();
@@ -231,6 +245,7 @@ static void test_manager(void) {
 
 int main(void) {
         test_processes();
+        test_zombie();
         test_behind_a_lock();
         test_manager();
         return tap_done();
