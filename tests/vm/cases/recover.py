@@ -8,8 +8,6 @@ from fault import BUS
 from host import AUDIO, demand, DEVICES, drivers, drop_in, entry, GPU, greeter_pid, Host, ONE_VM, prop, states, step, story, VM
 from pinned import install_package, RECOVER, remove_package
 
-PROFILE = 'dual'
-
 # A process that has the IOMMU group open is as much of a VM as the kernel sees.
 GUEST = ('guest.service', "[Service]\nExecStart=/bin/bash -c 'exec 3<>/dev/vfio/[0-9]*; exec sleep infinity'\n")
 # Units of a swap that stops half-way, and what its messages are.
@@ -592,3 +590,9 @@ def case_refused_beside_the_target_alone(pc):
     pc.sh(f'systemctl stop {target}')
     pc.wait_until('systemctl is-active -q lightdm.service && [ -z "$(ls /run/vfio-gpu)" ]', 60)
     host.is_back(failed=[entry(VM)])
+
+
+for at_the_same_time in (case_start_while_a_stop_waits, case_display_manager_waits, case_start_while_recovering, case_recover_twice,
+                         case_stop_before_it_is_begun, case_test_is_stopped_early, case_killed_before_it_is_begun,
+                         case_killed_in_the_middle, case_stopped_in_the_checks, case_without_bus):
+    at_the_same_time.profile = 'dual'
