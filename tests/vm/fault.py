@@ -5,7 +5,7 @@ A fault happens once. However it ends, the host has to be as it was before, and 
 
 import re
 
-from host import AUDIO, entry, GPU, Host, MORE, ONE_VM, SECOND, SLEEPS, states, step, VM
+from host import AUDIO, entry, GPU, Host, MORE, ONE_VM, PATIENCE, SECOND, SLEEPS, states, step, VM
 from verdict import forget_renewed, has_reason, judge, NoReason, settle
 
 ERRORS = 'EBUSY', 'ENODEV', 'EINVAL', 'EPERM'
@@ -86,14 +86,12 @@ OPTIONS = '/run/fault-options'
 # For journalctl: what came after the fault was chosen.
 SINCE = f'--since=@$(date -r {OPTIONS} +%s.%6N)'
 
-ARMED = 'armed'
-
 
 class Row:
     """One program in one direction, in a PC in which it has something to do."""
 
-    def __init__(self, program, direction, variant='', config=ONE_VM, units=(), profile='base', before='true',
-                 during='true', functions=(GPU, AUDIO), failing=('write',), errors=ERRORS, writes=True):
+    def __init__(self, program, direction, variant='', config=ONE_VM, units=(), profile='base', before='',
+                 during='', functions=(GPU, AUDIO), failing=('write',), errors=ERRORS, writes=True):
         """"before" is run first, "during" once the GPU is handed over; "failing" are the calls that fail with the errors; one that
         "writes" needs room. A variant is of one that has all kinds of faults, and has those for which it makes a difference."""
         self.program, self.direction, self.variant = program, direction, variant
@@ -166,24 +164,33 @@ class Fault:
         return self.row.name, self.limit
 
     def prepare(self, pc):
-        """Returns the host as it has to be again; the PC is saved so."""
-        pc.sh(self.row.before)
+        """Returns the host as it has to be again."""
+        # A PC that nothing was done to has its configuration already.
+        if self.row.before:
+            pc.sh(self.row.before)
         host = Host(pc, self.row.config, self.row.functions, self.row.units)
         self.arm(pc)
         self.lead_up(pc, host)
-        pc.machine.save(ARMED)
         return host
 
     def lead_up(self, pc, host):
         """To where the next job runs the program."""
         if self.row.direction == 'stop':
             host.start()
-            pc.sh(self.row.during)
+            if self.row.during:
+                pc.sh(self.row.during)
 
     def rearm(self, pc, host):
         """Prepares a PC that came back from a fault for the next one."""
         pc.sh(f"rm -r {self.row.fired}; systemctl reset-failed 'vfio-gpu*' lightdm.service")
         self.lead_up(pc, host)
+
+    def rewind(self, pc, host):
+        """Prepares a PC in which the program ran, and nothing went wrong, for the next time."""
+        if self.row.direction == 'start':
+            host.stop()
+        pc.wait_screen(host.picture, timeout=PATIENCE)
+        self.rearm(pc, host)
 
     def count_calls(self, pc):
         """Returns the program's calls in order, when nothing goes wrong."""

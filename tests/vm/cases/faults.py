@@ -12,7 +12,7 @@ from payload import PROJECT
 from verdict import BACK
 
 # Of the numbers, which go on after the last call, few programs come to more.
-POINTS = 24
+POINTS = 9
 
 
 def commit():
@@ -42,11 +42,14 @@ def choose(cell, points):
 def strike(pc, cell):
     """Returns what became of the host, of which nothing is to be seen where the fault never struck."""
     host, before = cell.prepare(pc), cell.count_loader(pc)
-    for point in choose(cell, cell.points(pc)):
-        pc.restore(fault.ARMED)
+    points, ran = cell.points(pc), bool(cell.calls)
+    for point in choose(cell, points):
+        if ran:
+            cell.rewind(pc, host)
         result = cell.strike(pc, host, before, point)
         if result:
             return result
+        ran = True
     return None
 
 
