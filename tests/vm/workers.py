@@ -138,15 +138,17 @@ class Run:
 
     def __init__(self, cases):
         self.cases, self.left = cases, list(range(len(cases)))
+        self.workers = []
         self.done = self.failed = 0
 
-    def take(self, profile):
-        """A case for the machine that is there, otherwise one of those that most are left for; None for none."""
+    def take(self, profile, others):
+        """A case for the machine that is there, otherwise one of those that most are left for, if possible for another machine than
+        those that others have: who wants the same one has to wait until it is booted. None for none."""
         if not self.left:
             return None
         profiles = [profile_of(self.cases[index][1]) for index in self.left]
         if profile not in profiles:
-            profile = max(profiles, key=profiles.count)
+            profile = max([profile for profile in profiles if profile not in others] or profiles, key=profiles.count)
         return self.left.pop(profiles.index(profile))
 
     def report(self, index, passed, told):
@@ -157,7 +159,7 @@ class Run:
         comment(told)
 
     def hand_out(self, worker):
-        worker.case = self.take(worker.profile)
+        worker.case = self.take(worker.profile, [other.profile for other in self.workers if other is not worker])
         if worker.case is not None:
             worker.profile = profile_of(self.cases[worker.case][1])
         worker.pipe.send(worker.case)
@@ -182,6 +184,7 @@ class Run:
         return True
 
     def run(self, workers, sample):
+        self.workers = workers
         for worker in workers:
             self.hand_out(worker)
         while workers:
