@@ -212,8 +212,8 @@ void swap_wait_for_desktop(Manager *m, char *const *units, bool restart) {
         for (char *const *unit = units; unit && *unit; unit++) {
                 _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
-                if (restart)
-                        (void) manager_reset_failed(m, *unit);
+                /* Without the GPU it may have failed too often. */
+                (void) manager_reset_failed(m, *unit);
                 (void) manager_queue(m, restart ? "RestartUnit" : "StartUnit", *unit, "replace", &error);
         }
         if (manager_wait_for_start(m, units, -1, clock_now() + DESKTOP_TIMEOUT) != 0)

@@ -5,7 +5,7 @@ import json
 
 import domain
 from fault import BUS
-from host import AUDIO, demand, DEVICES, drivers, drop_in, entry, GPU, greeter_pid, Host, ONE_VM, prop, states, step, story, VM
+from host import AUDIO, demand, DEVICES, drivers, drop_in, entry, GPU, greeter_pid, Host, ONE_VM, OURS, prop, states, step, story, VM
 from pinned import install_package, RECOVER, remove_package
 
 # A process that has the IOMMU group open is as much of a VM as the kernel sees.
@@ -251,6 +251,20 @@ def case_other_vm_leaves_a_setting(pc):
     assert states(pc, 'lightdm.service') == ['active']
     pc.sh('cp /run/kept /run/vfio-gpu/macOS/device; vfio-gpuctl recover macOS', 120)
     host.is_back(failed=[step('device', 'macOS'), entry('macOS'), RECOVER.replace(VM, 'macOS'), entry(VM)])
+
+
+def case_display_manager_failed_too_often(pc):
+    """A display manager that gave up is started again with what else is taken back at the second attempt."""
+    once = ('lightdm.service.d/case.conf', '[Unit]\nStartLimitIntervalSec=1h\nStartLimitBurst=1\n')
+    host = Host(pc, ONE_VM + f'[Device {GPU}]\nD3cold=yes\n', units=[once])
+    host.start()
+    pc.sh(f"cp /run/vfio-gpu/{VM}/device /run/kept; echo '/nowhere 1' >>/run/vfio-gpu/{VM}/device")
+    pc.run(f'systemctl stop {entry(VM)}')
+    pc.wait_until(f'systemctl is-failed -q {RECOVER}', 60)
+    pc.sh(f'cp /run/kept /run/vfio-gpu/{VM}/device')
+    pc.wait_until('systemctl kill --signal=KILL lightdm.service; systemctl is-failed -q lightdm.service')
+    pc.sh('vfio-gpuctl recover', 120)
+    host.is_back(failed=OURS)
 
 
 def case_name_with_a_blank(pc):
