@@ -338,9 +338,19 @@ static bool is_init(const Holder *holder) {
         return holder->pid == 1 || (*holder->name == '(' && find_parent(holder->pid) == 1 && runs_init(holder->pid));
 }
 
+static bool is_vm(const Holder *holder) {
+        return startswith(holder->node, "/dev/vfio/");
+}
+
+/* A program of ours: group_is_open(). Its unit alone might be one that somebody has made for a VM. */
+static bool looks_whether_open(const Holder *holder) {
+        return is_vm(holder) && startswith(holder->name, "vfio-gpu") && startswith(holder->owner.unit, "vfio-gpu-");
+}
+
 static bool is_harmless(const Holder *holder) {
-        return startswith(holder->node, "/dev/dri/card") &&
-                (is_init(holder) || streq(holder->owner.unit, "systemd-logind.service"));
+        return looks_whether_open(holder) ||
+                (startswith(holder->node, "/dev/dri/card") &&
+                 (is_init(holder) || streq(holder->owner.unit, "systemd-logind.service")));
 }
 
 /* Lists the kernel's own threads, which have nothing open: half of all processes, and as long to look at as
@@ -425,10 +435,6 @@ int vfio_holders_describe(char *const *functions, char **ret) {
         *ret = holders_describe(holders, n);
         holders_free(holders, n);
         return *ret ? 1 : -ENOMEM;
-}
-
-static bool is_vm(const Holder *holder) {
-        return startswith(holder->node, "/dev/vfio/");
 }
 
 /* Whether it still is the process that was found: its number may be another's by now. */

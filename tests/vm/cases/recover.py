@@ -452,6 +452,22 @@ def case_recover_leaves_a_stuck_step_alone(pc):
     demand(pc.sh('vfio-gpuctl recover', 120), 'gave 0000:01:00.0 back to bochs-drm', 'the host has its GPU back')
 
 
+def case_recover_is_no_vm(pc):
+    """A step that looks whether a VM has the group is not taken for one that has it; what only has its unit's name is."""
+    host = half_done(pc)
+    pc.sh('mkfifo /run/ended')
+    for name, said in ('qemu', 'still has the GPU: qemu'), ('vfio-gpu-look', 'undoing what the records'):
+        look = f'echo {name} >/proc/self/comm; exec 3<>/dev/vfio/[0-9]*; : >/run/looks; read -r _ </run/ended'
+        pc.sh(f"systemd-run -q --unit=vfio-gpu-look@case bash -c '{look}'")
+        pc.wait_until('[ -e /run/looks ]')
+        pc.sh('systemd-run -q --unit=again vfio-gpuctl recover')
+        pc.wait_until(f"journalctl -u again | grep -q '{said}'")
+        pc.sh('rm /run/looks; echo >/run/ended')
+        pc.wait_until('! systemctl is-active -q again', 60)
+        pc.run('systemctl reset-failed again')
+    host.is_back(failed=OURS)
+
+
 def case_test_gives_back(pc):
     """A swap that is tried ends by itself, also when its caller is killed."""
     host = Host(pc)
