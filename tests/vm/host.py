@@ -4,7 +4,7 @@
 import contextlib
 import time
 
-from pc import ScreenTimeout
+from pc import CONFIG, ScreenTimeout
 
 GPU, AUDIO = '0000:01:00.0', '0000:01:00.1'
 # In a PC that has two of them.
@@ -35,19 +35,23 @@ class Host:
     """How the host was before a swap, and the demands that follow from it."""
 
     def __init__(self, pc, config=ONE_VM, functions=(GPU, AUDIO), units=()):
-        """Writes the configuration and unit files (pairs of a path below /etc/systemd/system and a text), unless that is what the
-        PC has."""
+        """Writes the configuration and unit files, unless that is what the PC has. Of a PC that nothing was done to it is known how
+        it was; what is configured shows in what the generator writes alone."""
         self.pc, self.functions = pc, functions
-        if pc.is_untouched and config == ONE_VM and not units:
-            self.picture, state = pc.begin
-            self.state = dict(state)
-            return
+        known = pc.begin if pc.is_untouched else None
+        if not known or config != ONE_VM or units:
+            self._configure(config, units)
+            known = known and (known[0], {**known[1], 'runtime': pc.runtime()})
+        self.picture, state = known or (pc.screen(), pc.host_state())
+        self.state = dict(state)
+
+    def _configure(self, config, units):
+        """Unit files are pairs of a path below /etc/systemd/system and a text, or a function that makes it of the PC, in which the
+        configuration is in its place by then."""
+        self.pc.put(CONFIG, config)
         for path, text in dict(units).items():
-            pc.put(f'/etc/systemd/system/{path}', text)
-        status, output = pc.config(config)
-        assert status == 0, output
-        self.picture = pc.screen()
-        self.state = pc.host_state()
+            self.pc.put(f'/etc/systemd/system/{path}', text(self.pc) if callable(text) else text)
+        self.pc.sh('systemctl daemon-reload')
 
     def start(self, vm=VM):
         self.pc.sh(f"systemctl start '{entry(vm)}'")

@@ -27,9 +27,17 @@ GPU_MODULES = '''
     nvidia nvidia_drm nvidia_modeset nvidia_uvm
 '''.split()
 
-# Few processes: in emulation each costs more than what it does here.
-HOST_STATE = r'''
+# What a configuration alone makes is in it.
+RUNTIME = r'''
 exec 2>/dev/null
+echo '# runtime'
+find /run/vfio-gpu /run/systemd/{system,generator}* ! \( -path '*/system.control*' -type d \) -printf '%p %y %m %l\n'
+find /run/systemd/transient /run/modprobe.d -name '*vfio*'
+grep vfio-gpu /proc/mounts || :
+'''
+
+# Few processes: in emulation each costs more than what it does here.
+HOST_STATE = RUNTIME + r'''
 shopt -s nullglob
 echo '# pci'
 find /sys/bus/pci/devices/*/ -maxdepth 1 \( -name driver -o -name iommu_group \) -printf '%p %l\n'
@@ -42,10 +50,6 @@ echo '# settings'
 grep -sH . /sys/class/vtconsole/*/{name,bind} /sys/kernel/mm/hugepages/*/nr_hugepages /sys/fs/cgroup/*.slice/cpuset.cpus.effective \
         /sys/devices/system/cpu/cpufreq/*/scaling_governor /sys/bus/pci/devices/0000:0[12]:00.*/{reset_method,d3cold_allowed,power/control}
 find /sys/bus/pci/devices/*/ -maxdepth 1 -name 'resource[0-9]' -printf '%p %s\n'
-echo '# runtime'
-find /run/vfio-gpu /run/systemd/{system,generator}* ! \( -path '*/system.control*' -type d \) -printf '%p %y %m %l\n'
-find /run/systemd/transient /run/modprobe.d -name '*vfio*'
-grep vfio-gpu /proc/mounts
 echo '# kernel'
 dmesg | grep -E 'WARNING: |BUG: |Oops|blocked for more than'
 # Before systemctl, with whose connection there is one more for a moment.
@@ -217,17 +221,25 @@ class PC:
 
     def host_state(self):
         """Everything that a swap and back must leave as it was, as sorted lists of lines by topic."""
-        state, topic = {}, None
-        for line in self.sh(HOST_STATE).splitlines():
-            if line.startswith('# '):
-                topic = state.setdefault(line[2:], [])
-            else:
-                topic.append(line.replace('/sys/bus/pci/devices/', ''))
+        state = self._topics(HOST_STATE)
         units = [line.split()[:3] for line in state.pop('units')]
         state['pci'] = [re.sub(' .*/', ' ', line) for line in state['pci']]
         state['failed'] = [name for name, _, active in units if active == 'failed']
         state['active'] = [name for name, _, active in units if active == 'active' and name.endswith(('.service', '.target'))]
         return {topic: sorted(lines) for topic, lines in state.items()}
+
+    def runtime(self):
+        """The part of host_state() that has this name."""
+        return sorted(self._topics(RUNTIME)['runtime'])
+
+    def _topics(self, script):
+        topics, topic = {}, None
+        for line in self.sh(script).splitlines():
+            if line.startswith('# '):
+                topic = topics.setdefault(line[2:], [])
+            else:
+                topic.append(line.replace('/sys/bus/pci/devices/', ''))
+        return topics
 
     def keep_evidence(self, directory):
         """Everything that helps to understand a failure, each as far as it can still be had."""

@@ -26,19 +26,12 @@ def before(_pc, _host):
     pass
 
 
-def hold(pc, setting):
-    unit, text = drop_in(step('bind'), HOLD.format(setting))
-    pc.put(f'/etc/systemd/system/{unit}', text)
-    pc.sh('systemctl daemon-reload')
-
-
 def wait_held(pc, verb):
     pc.sh(f"systemctl {verb} --no-block '{entry(VM)}'")
     pc.wait_until('[ -e /run/held ]', 60)
 
 
 def on_the_way(pc, _host):
-    hold(pc, 'ExecStartPre')
     wait_held(pc, 'start')
 
 
@@ -58,13 +51,13 @@ def stop_waits(pc, host):
 
 
 def on_the_way_back(pc, host):
-    hold(pc, 'ExecStop')
     host.start()
     wait_held(pc, 'stop')
 
 
 ALL = before, on_the_way, handed_over, guest_runs, stop_waits, on_the_way_back
 WITH_GUEST = guest_runs, stop_waits
+HELD = {on_the_way: 'ExecStartPre', on_the_way_back: 'ExecStop'}
 
 # --- what happens ---------------------------------------------------------------------------------------------------------
 
@@ -209,7 +202,8 @@ class Cell:
     def run(self, pc):
         if self.row.state in WITH_GUEST:
             domain.define(pc, devices=self.functions, rom=domain.ROM if GPU in self.functions else None)
-        host = Host(pc, self.config, self.functions)
+        held = HELD.get(self.row.state)
+        host = Host(pc, self.config, self.functions, [drop_in(step('bind'), HOLD.format(held))] if held else ())
         self.row.state(pc, host)
         had = what_the_vm_has(pc, self.functions)
         self.event(pc, host)
