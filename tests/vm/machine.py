@@ -75,7 +75,7 @@ class Machine:
         return [
             'qemu-system-x86_64', '-name', f'vfio-gpu-lab-{self.profile}', '-nodefaults', '-display', 'none',
             '-machine', 'q35,kernel-irqchip=split', '-accel', 'tcg,thread=multi,tb-size=768',
-            '-cpu', CPU, '-smp', str(PROCESSORS.get(self.profile, 1)), '-m', '3G',
+            '-cpu', CPU, '-smp', str(PROCESSORS.get(self.profile, 1)), '-m', '1536M',
             '-drive', f'if=pflash,format=raw,readonly=on,file={FIRMWARE}/OVMF_CODE_4M.fd',
             '-drive', f'if=pflash,format=qcow2,file={self.variables}',
             '-kernel', str(self.image.kernel), '-initrd', str(self.image.initrd), '-append',
