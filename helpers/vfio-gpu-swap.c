@@ -531,6 +531,22 @@ static void tell_waiting(const char *who, _unused_ char *const *units) {
                 journal_status("Waiting for the VM that still has the GPU: %s", who);
 }
 
+/* What has lost its job is not undone, and no failure of it is in the journal. Returns 0 if there is none, or a
+ * negative errno after it logged which. */
+static int refuse_cancelled(Manager *m, const char *vm) {
+        _cleanup_strv_free_ char **units = NULL;
+        _cleanup_free_ char *names = NULL;
+
+        if (swap_units(m, vm, STRV_MAKE("active", "deactivating"), &units) < 0 || !units)
+                return 0;
+        names = strv_join(units, ", ");
+        if (!names)
+                return log_oom();
+        return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_HALF_DONE },
+                        "not undone yet, since the jobs to stop them were cancelled or replaced: %s; a second attempt "
+                        "follows by itself ('systemctl status \"" SWAP_RECOVER "@%s.service\"')", names, vm);
+}
+
 static int give_back(Manager *m, const Task *task, int state) {
         _cleanup_strv_free_ char **units = NULL, **cancelled = NULL, **left = NULL;
         bool begun;
@@ -554,7 +570,8 @@ static int give_back(Manager *m, const Task *task, int state) {
                 swap_tell_silent(m, task->vm);
         forget_failures(m, task->vm, state_read(state, RECORD_CANCELLED, &cancelled) < 0);
 
-        return swap_finish(m, task->vm, state, begun);
+        r = left ? refuse_cancelled(m, task->vm) : 0;
+        return r < 0 ? r : swap_finish(m, task->vm, state, begun);
 }
 
 /* A stop ends the checks by its signal, and is no failure. Where SIGTERM came from elsewhere the job still is

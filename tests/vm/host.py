@@ -9,6 +9,8 @@ from pc import CONFIG, ScreenTimeout
 GPU, AUDIO = '0000:01:00.0', '0000:01:00.1'
 # In a PC that has two of them.
 SECOND = '0000:02:00.0'
+# Nobody needs it.
+RNG = '0000:00:07.0'
 VM = 'Windows10'
 DEVICES = '[GPU]\nDevices=01:00.0 01:00.1\n'
 ONE_VM = DEVICES + f'[VM {VM}]\n'

@@ -4,11 +4,11 @@
 import json
 
 import domain
-from host import AUDIO, demand, drop_in, entry, GPU, greeter_pid, Host, ONE_VM, prop, SLEEPS, states, step, story, VM
+from host import AUDIO, demand, drop_in, entry, GPU, greeter_pid, Host, ONE_VM, prop, RNG, SLEEPS, states, step, story, VM
 from names import refused
 from nvidia import in_order
 
-DISK, PAYLOAD, RNG = '0000:00:04.0', '0000:00:05.0', '0000:00:07.0'
+DISK, PAYLOAD = '0000:00:04.0', '0000:00:05.0'
 DEVICES = f'[VM {VM}]\nDevices={GPU} {AUDIO}'
 HOLDS = "[Service]\nExecStart=/bin/sh -c 'exec 3<>/dev/vfio/{}; exec sleep infinity'\n"
 

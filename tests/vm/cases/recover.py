@@ -4,9 +4,11 @@
 import json
 
 import domain
-from fault import BUS
-from host import AUDIO, demand, DEVICES, drivers, drop_in, entry, GPU, greeter_pid, Host, ONE_VM, OURS, prop, states, step, story, VM
+from fault import BUS, CANCEL
+from host import (AUDIO, demand, DEVICES, drivers, drop_in, entry, GPU, greeter_pid, Host, ONE_VM, OURS, prop, RNG, states, step,
+                  story, VM)
 from pinned import install_package, RECOVER, remove_package
+from states import HOLD
 
 # A process that has the IOMMU group open is as much of a VM as the kernel sees.
 GUEST = ('guest.service', "[Service]\nExecStart=/bin/bash -c 'exec 3<>/dev/vfio/[0-9]*; exec sleep infinity'\n")
@@ -108,6 +110,23 @@ def case_reload_while_a_vm_is_waited_for(pc):
     assert states(pc, entry(VM), 'lightdm.service') == ['deactivating', 'inactive']
     end_guest(pc)
     host.is_as_before()
+
+
+def case_jobs_are_cancelled(pc):
+    """Who cancels the jobs of a stop is told what is not undone for that; the second attempt waits for what is still at it."""
+    host = Host(pc, f'[VM {VM}]\nDevices={RNG}\nStopUnits=\nConsoles=keep\n', [RNG],
+                [drop_in(step('bind'), HOLD.format('ExecStop'))])
+    host.start()
+    pc.sh(f'systemctl stop --no-block {entry(VM)}')
+    pc.wait_until('[ -e /run/held ]')
+    pc.sh(CANCEL)
+    pc.wait_until(f'systemctl is-failed -q {entry(VM)}')
+    reason = told(pc, HALF_DONE)
+    demand(reason, 'the jobs to stop them were cancelled', step('bind'), RECOVER)
+    assert 'the lines above' not in reason, reason
+    pc.sh('touch /run/go')
+    pc.wait_until('[ -z "$(ls /run/vfio-gpu)" ]', 60)
+    host.is_as_before(failed=[entry(VM)])
 
 
 def case_step_that_waits_is_killed(pc):

@@ -3,7 +3,8 @@
 
 import json
 
-from host import AUDIO, demand, drivers, drop_in, entry, GPU, greeter_pid, Host, MORE, ONE_VM, prop, SECOND, states, step, story, VM
+from host import (AUDIO, demand, drivers, drop_in, entry, GPU, greeter_pid, Host, MORE, ONE_VM, prop, RNG, SECOND, states, step, story,
+                  VM)
 from names import refused
 from payload import PROJECT
 
@@ -443,7 +444,6 @@ def case_unit_of_your_own_fails(pc):
 
 # --- two VMs ----------------------------------------------------------------------------------------------------------------
 
-RNG = '0000:00:07.0'
 TWO_VMS = (f'{ONE_VM}AllowedCPUs=0\nHugePages=8x2M\n'
            f'[VM macOS]\nDevices={RNG}\nStopUnits=\nConsoles=keep\nAllowedCPUs=1\nHugePages=20x2M\n')
 
