@@ -143,10 +143,12 @@ class Fault:
         service manager read it first takes longer than most of what follows."""
         row = self.row
         settings = 'ExecStart' if row.direction == 'start' else r'ExecStop\|ExecStopPost'
-        file = '/usr/lib/systemd/system/vfio-gpu@.service' if row.program == 'swap' else f'/run/generated/{row.unit}'
+        files = f'/run/generated/{row.unit}'
+        if row.program == 'swap':
+            files = f'/usr/lib/systemd/system/vfio-gpu@.service {files}.d/*'
         line = pc.sh(rf'''
             mkdir /run/generated && /usr/lib/systemd/system-generators/vfio-gpu-generator /run/generated
-            sed -n '/^\({settings}\)=/p' '{file}' | tail -n 1''')
+            sed -n '/^\({settings}\)=/p' {files} | tail -n 1''')
         setting, command = line.strip().split('=', 1)
         # What is allowed to trace is what is added here.
         text = (f'[Service]\nSystemCallFilter=@debug\n{setting}=\n'
@@ -277,7 +279,8 @@ def rows():
 def kinds(row):
     """Every fault of a row, in order of the columns."""
     effects = ','.join(EFFECTS)
-    slowed = f'-e trace={effects} -e inject={effects}:delay_enter=200ms'
+    # Some programs have done their work before it is seen that they run.
+    slowed = f'-e trace={effects},exit_group -e inject={effects}:delay_enter=200ms -e inject=exit_group:delay_enter=1s'
     # Each kind of call is counted for itself.
     exhausted = '-e trace=mmap,brk -e inject=mmap:error=ENOMEM:when={}+ -e inject=brk:error=ENOMEM:when={}+'
     one = '-e trace={call} -e inject={call}:'
