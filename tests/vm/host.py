@@ -157,7 +157,8 @@ def drivers(pc, functions):
     output = pc.sh(f'''
         cd /sys/bus/pci/devices
         for f in {' '.join(functions)}
-        do echo $f $(basename "$(readlink $f/driver || echo none)") $(cat $f/driver_override); done''')
+        do read -r override <$f/driver_override; driver=$(readlink $f/driver) || driver=none
+        echo "$f ${{driver##*/}} $override"; done''')
     return {line.split()[0]: line.split()[1:] for line in output.splitlines()}
 
 
