@@ -191,10 +191,10 @@ class Fault:
         self.lead_up(pc, host)
 
     def count_calls(self, pc):
-        """Returns the program's calls in order, when nothing goes wrong. What comes after it is of no interest."""
+        """Returns the program's calls in order, when nothing goes wrong."""
         pc.put(OPTIONS, f"-e trace={','.join(EFFECTS)}")
-        pc.sh(f"systemctl {self.row.direction} --no-block '{entry(VM)}'")
-        pc.wait_until(f'[ -e {self.row.fired}/trace ] && ! pgrep -x strace >/dev/null', 150)
+        pc.sh(f"systemctl {self.row.direction} '{entry(VM)}'", 150)
+        settle(pc)
         return re.findall(r'(?:^|\s)([a-z_0-9]+)\(', pc.sh(f'cat {self.row.fired}/trace'), re.MULTILINE)
 
     def points(self, pc):
