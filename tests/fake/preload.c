@@ -26,7 +26,8 @@
 #include "kernel.h"
 #include "macros.h"
 
-/* What is the fake kernel's; nothing else of the machine is touched. */
+/* What is the fake kernel's; nothing else of the machine is touched. Beside it is the list of processes,
+ * "/proc" itself, but no process: those that are in it are the machine's. */
 static const char *const places[] = {
         "/dev/dri", "/dev/fb", "/dev/nvidia", "/dev/snd", "/dev/vfio", "/etc/modprobe.d", "/lib/modprobe.d", "/lib/modules",
         "/proc/cmdline", "/proc/iomem", "/proc/meminfo", "/proc/modules", "/proc/sys/vm", "/run/modprobe.d",
@@ -128,6 +129,7 @@ static char *path_of(int fd) {
 static char *translate(int fd, const char *path) {
         _cleanup_free_ char *directory = NULL;
         char *whole = NULL;
+        bool is_there;
 
         if (inside || !path)
                 return NULL;
@@ -137,10 +139,10 @@ static char *translate(int fd, const char *path) {
                         return NULL;
                 return whole;
         }
+        is_there = streq(path, "/proc");
         for (size_t i = 0; i < ELEMENTSOF(places); i++)
-                if (startswith(path, places[i]))
-                        return asprintf(&whole, "%s%s", fake_root, path) < 0 ? NULL : whole;
-        return NULL;
+                is_there = is_there || startswith(path, places[i]);
+        return is_there && asprintf(&whole, "%s%s", fake_root, path) >= 0 ? whole : NULL;
 }
 
 #define MODE(flags, mode)                                                                       \
