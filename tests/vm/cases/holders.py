@@ -67,7 +67,8 @@ def log_in(pc, config, draw):
     """Logs a user in on tty2 and tty3, on the latter with something that draws."""
     host = without_greeter(pc, config, [AUTOLOGIN])
     pc.put('/home/user/.bash_profile', f'[ $(tty) = /dev/tty3 ] && {draw} >/dev/null 2>&1\n:\n')
-    pc.sh('touch /home/user/once; chown -R user: /home/user; systemctl start getty@tty2.service getty@tty3.service')
+    # logind may ask polkit about who draws, sooner or later.
+    pc.sh('touch /home/user/once; chown -R user: /home/user; systemctl start polkit.service getty@tty2.service getty@tty3.service')
     show_console(pc, 3)
     pc.wait_until(DRAWS)
     host.state = pc.host_state()
