@@ -43,9 +43,9 @@ PROFILES = {
 }
 
 # Two PCs with a processor each do a third more than two with two where there are two, whose processors wait for each other.
-# What runs at the same time in real life does so in this one.
+# What runs at the same time in real life does so in these.
 PROFILES['dual'] = PROFILES['base']
-PROCESSORS = {'dual': 2}
+PROCESSORS = {'dual': 2, 'virtio': 2}
 
 # Linux 6.1 sometimes oopses when the drivers of two GPUs put the firmware's frame buffer away at the same time.
 MORE_KERNEL_LINE = {'rich': ' initcall_blacklist=sysfb_init'}

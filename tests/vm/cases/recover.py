@@ -503,7 +503,7 @@ def case_test_gives_back(pc):
 def case_test_survives_isolate(pc):
     """Nor does it wait for ever where all else is stopped in the meantime."""
     host = Host(pc)
-    pc.sh(f'vfio-gpuctl test {VM} --for=30s')
+    pc.sh(f'vfio-gpuctl test {VM} --for=15s')
     pc.sh('systemctl isolate multi-user.target', 60)
     assert states(pc, TEST_UNITS[0], entry(VM)) == ['active', 'active']
     pc.wait_until(f'! systemctl is-active -q {entry(VM)} && systemctl is-active -q lightdm.service', 90)
@@ -644,4 +644,4 @@ def case_refused_beside_the_target_alone(pc):
 for at_the_same_time in (case_start_while_a_stop_waits, case_display_manager_waits, case_start_while_recovering, case_recover_twice,
                          case_stop_before_it_is_begun, case_test_is_stopped_early, case_killed_before_it_is_begun,
                          case_killed_in_the_middle, case_stopped_in_the_checks, case_without_bus):
-    at_the_same_time.profile = 'dual'
+    at_the_same_time.profile = 'virtio'

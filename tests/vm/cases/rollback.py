@@ -3,7 +3,7 @@
 
 from host import demand, drop_in, entry, Host, step, VM
 
-PROFILE = 'dual'
+PROFILE = 'virtio'
 
 # Each fails the first swap only, so that the second one can prove that nothing is left of the first.
 ONCE = "/bin/sh -c 'mkdir /run/failed-once && {} || :'"

@@ -461,4 +461,4 @@ def case_two_vms(pc):
     host.is_as_before()
 
 
-case_cpus.profile = case_governor.profile = case_two_vms.profile = 'dual'
+case_cpus.profile = case_governor.profile = case_two_vms.profile = 'virtio'

@@ -3,7 +3,7 @@
 
 from host import demand, DEVICES, drop_in, entry, greeter_pid, Host, repeat, states, step, story, VM
 
-PROFILE = 'dual'
+PROFILE = 'virtio'
 
 HANGS = drop_in(step('bind'), "ExecStartPre=/bin/sh -c 'touch /run/reached; exec sleep infinity'")
 
