@@ -82,6 +82,9 @@ HELD = '''
 CALLS_MAX = 100
 FEW = 3
 
+# A PC in which the next job runs the program.
+ARMED = 'armed'
+
 OPTIONS = '/run/fault-options'
 # For journalctl: what came after the fault was chosen.
 SINCE = f'--since=@$(date -r {OPTIONS} +%s.%6N)'
