@@ -155,10 +155,10 @@ def compare(before, after):
 def drivers(pc, functions):
     """The driver and the driver override of each function."""
     output = pc.sh(f'''
-        cd /sys/bus/pci/devices
         for f in {' '.join(functions)}
-        do read -r override <$f/driver_override; driver=$(readlink $f/driver) || driver=none
-        echo "$f ${{driver##*/}} $override"; done''')
+        do cd /sys/bus/pci/devices/$f; read -r override <driver_override
+        if [[ -d driver ]]; then cd -P driver; driver=${{PWD##*/}}; else driver=none; fi
+        echo "$f $driver $override"; done''')
     return {line.split()[0]: line.split()[1:] for line in output.splitlines()}
 
 
