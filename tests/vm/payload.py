@@ -1,30 +1,39 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What `meson install` would put on a PC, as one tar file."""
 
+import atexit
 import hashlib
 import os
 import pathlib
 import shutil
 import subprocess
 import tarfile
+import tempfile
 
-from image import CACHE
+from image import CACHE, lock
 
 PROJECT = pathlib.Path(os.environ.get('VFIO_GPU_SOURCE', pathlib.Path(__file__).resolve().parents[2]))
 MERGED = ('bin', 'lib', 'lib64', 'sbin')
 
 
 def build(report=print):
-    """Returns the directory that the project was installed into; an empty one where it has no build file yet. It is built in a
-    directory of the cache, or $VFIO_GPU_BUILD."""
+    """Returns the directory, of this process, that the project was installed into; an empty one where it has no build file yet. It
+    is built in a directory of the cache, or $VFIO_GPU_BUILD."""
     name = hashlib.sha256(str(PROJECT).encode()).hexdigest()[:8]
-    build_dir, staging = pathlib.Path(os.environ.get('VFIO_GPU_BUILD', CACHE / f'build-{name}')), CACHE / f'staging-{name}'
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    if not (PROJECT / 'meson.build').exists():
+    build_dir = pathlib.Path(os.environ.get('VFIO_GPU_BUILD', CACHE / f'build-{name}'))
+    CACHE.mkdir(parents=True, exist_ok=True)
+    staging = pathlib.Path(tempfile.mkdtemp(prefix='staging-', dir=CACHE))
+    atexit.register(shutil.rmtree, staging, ignore_errors=True)
+    if (PROJECT / 'meson.build').exists():
+        # Another command of the lab may be about to build the same.
+        with lock(f'build-{name}'):
+            _install(build_dir, staging)
+    else:
         report('no meson.build: nothing is installed into the PC')
-        return staging
+    return staging
 
+
+def _install(build_dir, staging):
     if not (build_dir / 'build.ninja').exists():
         shutil.rmtree(build_dir, ignore_errors=True)
         _run('meson', 'setup', '--prefix=/usr', '--sysconfdir=/etc', '--buildtype=debugoptimized',
@@ -32,7 +41,6 @@ def build(report=print):
     _run('ninja', '-C', str(build_dir))
     # As packages have it: a swap copies its programs.
     _run('meson', 'install', '-C', str(build_dir), '--no-rebuild', '--strip', '--destdir', str(staging))
-    return staging
 
 
 def pack(staging, path, size):
