@@ -38,15 +38,34 @@ static const char *fake_root;
 static unsigned n_calls;
 static bool inside; /* the fake kernel's own calls mean what they say */
 
-#define NEXT(name) ((__typeof__(&name)) dlsym(RTLD_NEXT, #name))
+#define NEXT(name)                                                              \
+        ({                                                                      \
+                static __typeof__(&name) next;                                  \
+                                                                                \
+                next = next ?: (__typeof__(&name)) dlsym(RTLD_NEXT, #name);     \
+                next;                                                           \
+        })
+
+/* Only with AddressSanitizer. */
+void __lsan_do_leak_check(void) __attribute__((__weak__));
+
+/* Without the destructors of two dozen libraries, which write to as many pages that the child shares until then. */
+static void leave(int status, _unused_ void *nothing) {
+        (void) fflush(NULL);
+        if (__lsan_do_leak_check)
+                __lsan_do_leak_check();
+        _exit(status);
+}
 
 static void begin_child(char *variable) {
         int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-        if (null < 0 || dup2(null, STDIN_FILENO) < 0 || (strchr(variable, '=') && putenv(variable) != 0))
+        if (null < 0 || dup2(null, STDIN_FILENO) < 0 || (strchr(variable, '=') && putenv(variable) != 0) ||
+            on_exit(leave, NULL) != 0)
                 abort();
         /* Commands of modprobe.d have the library, too. */
         (void) unsetenv("FAKE_SERVE");
+        (void) unsetenv("LD_BIND_NOW");
         (void) close(null);
 }
 
