@@ -16,9 +16,11 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
+#include <link.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -48,6 +50,71 @@ static bool inside; /* the fake kernel's own calls mean what they say */
 
 /* Only with AddressSanitizer. */
 void __lsan_do_leak_check(void) __attribute__((__weak__));
+
+typedef int (*phdr_callback)(struct dl_phdr_info *info, size_t size, void *data);
+
+struct phdr_call {
+        phdr_callback callback;
+        void *data;
+};
+
+#define PAGE 4096UL
+#define PAGES_MAX 8192UL
+
+/* Returns the parts of a program's data of which there is a page, as program headers; 0 where there are too many. */
+static size_t present_parts(const ElfW(Phdr) *whole, ElfW(Addr) base, ElfW(Phdr) *parts, size_t n_max) {
+        static unsigned char present[PAGES_MAX];
+        ElfW(Addr) from = whole->p_vaddr & ~(PAGE - 1), to = whole->p_vaddr + whole->p_memsz;
+        size_t n_pages = (to - from + PAGE - 1) / PAGE, n = 0;
+
+        if (n_pages > PAGES_MAX || mincore((void *) (base + from), n_pages * PAGE, present) < 0)
+                return 0;
+        for (size_t i = 0; i < n_pages; i++) {
+                ElfW(Addr) page = from + i * PAGE;
+
+                if (!(present[i] & 1))
+                        continue;
+                if (n > 0 && parts[n - 1].p_vaddr + parts[n - 1].p_memsz == page)
+                        parts[n - 1].p_memsz += PAGE;
+                else if (n == n_max)
+                        return 0;
+                else {
+                        parts[n] = *whole;
+                        parts[n].p_vaddr = page;
+                        parts[n++].p_memsz = PAGE;
+                }
+        }
+        return n;
+}
+
+static int tell_parts(struct dl_phdr_info *info, size_t size, void *data) {
+        static ElfW(Phdr) headers[1024];
+        const struct phdr_call *call = data;
+        struct dl_phdr_info parts = *info;
+        size_t n = 0;
+
+        for (size_t i = 0; i < info->dlpi_phnum; i++) {
+                const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+                size_t k = 0;
+
+                if (header->p_type == PT_LOAD && header->p_flags & PF_W)
+                        k = present_parts(header, info->dlpi_addr, headers + n, ELEMENTSOF(headers) - n - info->dlpi_phnum);
+                if (k == 0)
+                        headers[n] = *header;
+                n += k ?: 1;
+        }
+        parts.dlpi_phdr = headers;
+        parts.dlpi_phnum = (ElfW(Half)) n;
+        return call->callback(&parts, size, call->data);
+}
+
+/* The search for leaks reads all data of a program, and AddressSanitizer's own are megabytes of which a run needs little:
+ * to have a page made only to read that it is empty takes longer than the run. */
+int dl_iterate_phdr(phdr_callback callback, void *data) {
+        struct phdr_call call = {callback, data};
+
+        return NEXT(dl_iterate_phdr)(tell_parts, &call);
+}
 
 /* Without the destructors of two dozen libraries, which write to as many pages that the child shares until then. */
 static void leave(int status, _unused_ void *nothing) {
