@@ -85,8 +85,7 @@ def _build_in(scratch, suite, report):
     log = CACHE / f'image-{suite}.log'
     command = ['mmdebstrap', '--variant=apt', '--mode=root', f'--include={",".join(PACKAGES)}',
                '--aptopt=Acquire::Languages "none"', '--aptopt=APT::Install-Recommends "false"',
-               '--dpkgopt=force-unsafe-io', '--dpkgopt=path-exclude=/usr/share/doc/*',
-               '--dpkgopt=path-exclude=/usr/share/man/*', '--dpkgopt=path-exclude=/usr/share/locale/*',
+               f'--essential-hook={GUEST_FILES}/before-packages "$1"',
                f'--customize-hook={GUEST_FILES}/customize "$1" {GUEST_FILES}',
                f'--customize-hook={GUEST_FILES}/build-modules "$1" {MODULES}',
                suite, str(root), *apt_sources(suite)]
