@@ -77,7 +77,7 @@ class Machine:
             '-machine', 'q35,kernel-irqchip=split', '-accel', 'tcg,thread=multi,tb-size=768',
             '-cpu', CPU, '-smp', str(PROCESSORS.get(self.profile, 1)), '-m', '1536M',
             '-drive', f'if=pflash,format=raw,readonly=on,file={FIRMWARE}/OVMF_CODE_4M.fd',
-            '-drive', f'if=pflash,format=qcow2,file={self.variables}',
+            '-drive', f'if=pflash,format=qcow2,cache=unsafe,file={self.variables}',
             '-kernel', str(self.image.kernel), '-initrd', str(self.image.initrd), '-append',
             KERNEL_LINE + MORE_KERNEL_LINE.get(self.profile, ''),
             '-device', 'intel-iommu,intremap=on,caching-mode=on',
