@@ -45,8 +45,6 @@ def definition(name='Windows10', managed='no', devices=GPU, rom=ROM, more=''):
 
 
 def define(pc, name='Windows10', **options):
-    """Defines the guest, and starts what libvirt starts with the first one and leaves running."""
-    pc.sh('systemctl start virtlogd.service')
     pc.put('/run/domain.xml', definition(name, **options))
     pc.sh('virsh -q define /run/domain.xml')
 

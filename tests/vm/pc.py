@@ -74,6 +74,7 @@ class PC:
         self.machine = machine
         self.begin = None
         self.is_untouched = False
+        self.reached = set()
 
     # --- life -------------------------------------------------------------------------------------------------------
 
@@ -106,10 +107,9 @@ class PC:
 
     def install(self, staging, config=None):
         """Puts the software and a configuration in and makes this the state that restore() goes back to; "begin" tells of it."""
-        self.update(staging)
         if config:
-            status, output = self.config(config)
-            assert status == 0, output
+            self.put(CONFIG, config)
+        self.update(staging)
         self.begin = self.screen(), self.host_state()
         self.machine.save(READY)
 
@@ -123,12 +123,22 @@ class PC:
             udevadm control --reload
             udevadm trigger --settle --subsystem-match=pci
             systemctl try-restart libvirtd.service virtqemud.service
+            # What libvirt starts with the first guest, and leaves running.
+            systemctl start virtlogd.service
             udevadm settle''', timeout=120)
 
     def restore(self, snapshot=READY):
         self.machine.load(snapshot)
         self.machine.shell.wait_ready(120)
-        self.is_untouched = True
+        self.is_untouched = snapshot == READY
+
+    def reach(self, snapshot, lead_up):
+        """To where the function leads, which is called the first time, and saved for the others."""
+        if snapshot in self.reached:
+            return self.restore(snapshot)
+        lead_up()
+        self.machine.save(snapshot)
+        self.reached.add(snapshot)
 
     # --- commands -----------------------------------------------------------------------------------------------------
 
@@ -282,7 +292,7 @@ def _boot_and_save(built, profile, suite, boot, report):
         try:
             machine.shell.wait_ready(BOOT_SECONDS)
             machine.second_shell.wait_ready(120)
-            pc.wait_until('pgrep -f /usr/sbin/lightdm-gtk-greeter >/dev/null', BOOT_SECONDS)
+            pc.wait_until('pgrep -f /usr/sbin/lightdm-gtk-greeter >/dev/null', BOOT_SECONDS, pause=1)
             pc.run('systemctl is-system-running --wait; udevadm settle', BOOT_SECONDS)
             pc.wait_still(timeout=BOOT_SECONDS).save_png(scratch / 'greeter.png')
             # libvirt asks QEMU for its abilities once, which takes long, and keeps the answer on disk.
