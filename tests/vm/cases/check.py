@@ -149,9 +149,9 @@ def case_rom_missing(pc):
 
 def case_rom_unreadable(pc):
     """QEMU does not start with a ROM file of which it is said that QEMU cannot read it, and starts with one that is as was said."""
+    host = Host(pc)
     pc.sh(f'mkdir -p /usr/share/vgabios; install -m 0600 {domain.ROM} /usr/share/vgabios/gpu.rom')
     domain.define(pc, rom='/usr/share/vgabios/gpu.rom')
-    host = Host(pc)
     verdict, found = findings(pc)
     assert verdict == 'warnings' and sorted(found) == ['rom-not-run', 'rom-unreadable'], found
     demand(found['rom-unreadable'], "may not read it (mode 0600)", 'chmod 0644 /usr/share/vgabios/gpu.rom')
@@ -168,8 +168,8 @@ def case_rom_unreadable(pc):
 
 def case_hints(pc):
     """What may be meant is said by those who ask, and not at a start."""
-    domain.define(pc, devices=(GPU, AUDIO), rom=None, more="    <video><model type='vga'/></video>\n")
     host = Host(pc)
+    domain.define(pc, devices=(GPU, AUDIO), rom=None, more="    <video><model type='vga'/></video>\n")
     verdict, found = findings(pc)
     assert verdict == 'ok' and list(found) == ['display-emulated'], found
     demand(pc.sh(f'vfio-gpuctl check {VM} 2>&1'), 'hint: ', '(<video>, model vga)')
@@ -181,9 +181,9 @@ def case_hints(pc):
 
 def case_disabled_hook(pc):
     """A hook that cannot run and a device that the domain does not use are said, and the swap goes on."""
+    host = Host(pc)
     pc.sh('chmod -x /etc/libvirt/hooks/qemu.d/vfio-gpu')
     domain.define(pc, devices=(GPU,))
-    host = Host(pc)
     host.start()
     demand(story(pc), 'is not executable', f'{AUDIO} is handed over, but', 'the GPU is ready')
     fields = pc.sh('journalctl -b -p warning..warning -o cat --output-fields=VFIO_GPU_FINDING VFIO_GPU_VM=Windows10')

@@ -29,8 +29,8 @@ FILL = 'head -c 4G /dev/zero >/run/fill 2>/dev/null; [ "$(df --output=avail /run
 
 def case_vfio_cannot_be_loaded(pc):
     """Where vfio-pci cannot be loaded after all, the journal says so and the desktop comes back."""
-    pc.put('/etc/modprobe.d/case.conf', 'install vfio_pci /bin/false\n')
     host = Host(pc)
+    pc.put('/etc/modprobe.d/case.conf', 'install vfio_pci /bin/false\n')
     demand(host.start_fails(), 'cannot load vfio-pci', f'{step("modules")} failed')
     host.is_back(failed=[step('modules'), entry(VM)])
 

@@ -54,8 +54,8 @@ def case_refusal(pc):
 
 def case_writable_configuration(pc):
     """Guests of a configuration that others can write do not start, libvirt says why, and the desktop keeps its GPU."""
-    domain.define(pc, managed='yes')
     host = Host(pc)
+    domain.define(pc, managed='yes')
     pid = greeter_pid(pc)
     status, output = pc.run('chmod 0666 /etc/vfio-gpu.conf; systemctl daemon-reload; virsh -q start Windows10', 120)
     assert status == 1, output
@@ -113,8 +113,8 @@ def case_start_while_the_desktop_comes_back(pc):
 def case_daemon_killed(pc):
     """A swap for a daemon that was killed meanwhile, and knows nothing of the guest any more, is undone."""
     held = drop_in(step('desktop'), "ExecStartPost=/bin/sh -c 'touch /run/held; until [ -e /run/go-on ]; do sleep 0.1; done'")
-    domain.define(pc)
     host = Host(pc, units=[held])
+    domain.define(pc)
     pc.sh('virsh -q start Windows10 </dev/null >/dev/null 2>&1 &')
     pc.wait_until('[ -e /run/held ]', 60)
     pc.sh(f"kill -KILL {prop(pc, 'libvirtd.service', 'MainPID')} && touch /run/go-on")
@@ -137,8 +137,8 @@ def case_other_operations(pc):
 
 def case_on_the_screen(pc):
     """A guest's firmware is on the screen that showed the greeter, and when the guest powers off the greeter is again."""
-    domain.define(pc)
     host = Host(pc)
+    domain.define(pc)
     domain.start(pc)
     host.handed_over(picture=False)
     domain.wait_firmware(pc, host.picture)
@@ -149,8 +149,8 @@ def case_on_the_screen(pc):
 
 def case_managed(pc):
     """Nothing is different for a guest whose devices libvirt is to manage itself, or whose name has a space."""
-    domain.define(pc, 'Windows 10', managed='yes')
     host = Host(pc, DEVICES + '[VM Windows 10]\n')
+    domain.define(pc, 'Windows 10', managed='yes')
     domain.start(pc, 'Windows 10')
     host.handed_over(r'Windows\x2010', picture=False)
     domain.destroy(pc, 'Windows 10')
@@ -160,8 +160,8 @@ def case_managed(pc):
 
 def case_five_times(pc):
     """The same guest starts and ends five times in a row."""
-    domain.define(pc)
     host = Host(pc)
+    domain.define(pc)
     for _ in range(5):
         domain.start(pc)
         host.handed_over(picture=False)
@@ -172,9 +172,9 @@ def case_five_times(pc):
 
 def case_scripts(pc):
     """The scripts of a VM run in order around the swap, each with the definition of the VM."""
+    host = Host(pc)
     put_scripts(pc, 'prepare/begin/b', 'prepare/begin/a', 'started/begin', 'stopped/end/a', 'release/end/a')
     domain.define(pc)
-    host = Host(pc)
     domain.runs(pc, host)
     demand_calls(pc, called('a', 'prepare/begin', 'active'), called('b', 'prepare/begin', 'active'),
                  called('begin', 'started/begin', 'inactive'), called('a', 'stopped/end', 'inactive'),
@@ -183,10 +183,10 @@ def case_scripts(pc):
 
 def case_script_refuses(pc):
     """A script that refuses the VM does so while the desktop is up, and libvirt says which one it was."""
+    host = Host(pc)
     put_scripts(pc, 'prepare/begin/a', 'prepare/begin/c', 'release/end')
     put_scripts(pc, 'prepare/begin/b', text='#!/bin/sh\nexit 3\n')
     domain.define(pc)
-    host = Host(pc)
     pid = greeter_pid(pc)
     status, output = pc.run('virsh -q start Windows10', 120)
     assert status == 1, output
@@ -198,10 +198,10 @@ def case_script_refuses(pc):
 
 def case_dispatcher(pc):
     """Scripts that an old hook runs are not run twice, which is said; a VM that they refuse does not start."""
+    host = Host(pc)
     put_scripts(pc, 'prepare/begin/a', 'release/end/a')
     pc.put(f'{HOOKS}/qemu', DISPATCHER, 0o755)
     domain.define(pc)
-    host = Host(pc)
     domain.runs(pc, host)
     demand_calls(pc, called('a', 'prepare/begin', 'active'), called('a', 'release/end', 'inactive'))
     demand(story(pc), f"{HOOKS}/qemu runs the scripts of VM 'Windows10'")
@@ -213,8 +213,8 @@ def case_dispatcher(pc):
 
 def case_plan(pc):
     """The host devices that vfio-gpuctl prints are valid, are in one slot of the guest, and can be started with."""
-    domain.define(pc, devices=())
     host = Host(pc)
+    domain.define(pc, devices=())
     pc.sh('''
         vfio-gpuctl plan Windows10 --xml >/run/devices.xml
         virsh dumpxml --inactive Windows10 | sed '/<memballoon/{r /run/devices.xml

@@ -275,9 +275,9 @@ def case_install_lines(pc):
 
 def case_blacklist_and_softdep(pc):
     """A blacklisted driver that was loaded comes back; what is to be loaded after it goes before it and comes after it."""
+    host = Host(pc, QUICK)
     pc.put('/etc/modprobe.d/user.conf', 'blacklist nvidia\nblacklist nvidia-drm\nsoftdep nvidia post: dummy\n')
     pc.sh('modprobe dummy')
-    host = Host(pc, QUICK)
     host.start()
     assert loaded(pc, 'dummy', *MODULES) == []
     in_order(story(pc), 'unloaded dummy', 'unloaded nvidia\n')
@@ -289,8 +289,8 @@ def case_blacklist_and_softdep(pc):
 
 def case_softdep_in_use(pc):
     """What is to be loaded after the driver and is in use stays, and keeps nobody."""
-    pc.put('/etc/modprobe.d/user.conf', 'softdep nvidia post: bochs\n')
     host = Host(pc, QUICK)
+    pc.put('/etc/modprobe.d/user.conf', 'softdep nvidia post: bochs\n')
     host.start()
     assert loaded(pc, 'bochs', *MODULES) == ['bochs']
     host.stop()

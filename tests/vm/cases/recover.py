@@ -75,8 +75,8 @@ def case_stop_waits(pc):
 
 def case_guest_is_waited_for(pc):
     """It is the same with a guest of libvirt's, which resets the GPU after its end, whatever driver that has by then."""
-    domain.define(pc)
     host = Host(pc)
+    domain.define(pc)
     domain.start(pc)
     pc.sh(f'systemctl stop --no-block {entry(VM)}')
     wait_for_status(pc, 'Waiting for the VM that still has the GPU: qemu-system-x86', entry(VM), step('vm'))
