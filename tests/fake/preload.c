@@ -98,7 +98,8 @@ static int tell_parts(struct dl_phdr_info *info, size_t size, void *data) {
                 size_t k = 0;
 
                 if (header->p_type == PT_LOAD && header->p_flags & PF_W)
-                        k = present_parts(header, info->dlpi_addr, headers + n, ELEMENTSOF(headers) - n - info->dlpi_phnum);
+                        k = present_parts(header, info->dlpi_addr, headers + n,
+                                          ELEMENTSOF(headers) - n - (info->dlpi_phnum - i));
                 if (k == 0)
                         headers[n] = *header;
                 n += k ?: 1;
