@@ -26,8 +26,8 @@ CPU = 'max,-svm,-erms,-fsrm,-la57'
 # The kernel counts timer interrupts over some milliseconds and panics where a busy machine emulated none: no_timer_check.
 # QEMU lets a processor's time stamps never go back, not even when it loads an earlier state of the machine: tsc=unstable.
 # It translates code once for each address at which it runs, so that each process would be emulated anew: norandmaps.
-KERNEL_LINE = ('root=/dev/vda rw console=tty0 console=ttyS0 quiet intel_iommu=on iommu=pt mitigations=off no_timer_check '
-               'norandmaps tsc=unstable fsck.mode=skip')
+KERNEL_LINE = ('root=/dev/vda rw rootflags=noatime console=tty0 console=ttyS0 8250.nr_uarts=1 quiet intel_iommu=on iommu=pt '
+               'mitigations=off no_timer_check norandmaps tsc=unstable fsck.mode=skip')
 
 # The GPU is 0000:01:00.0 with its audio function beside it in every profile; "gpu" is the screen that is looked at. That is
 # another GPU's with the stand-in for NVIDIA's driver (modules/), which draws nothing.
