@@ -71,11 +71,11 @@ class Machine:
         self.shell = self.second_shell = None
 
     def arguments(self):
-        at = self.directory
+        at, processors = self.directory, PROCESSORS.get(self.profile, 1)
         return [
             'qemu-system-x86_64', '-name', f'vfio-gpu-lab-{self.profile}', '-nodefaults', '-display', 'none',
-            '-machine', 'q35,kernel-irqchip=split', '-accel', 'tcg,thread=multi,tb-size=768',
-            '-cpu', CPU, '-smp', str(PROCESSORS.get(self.profile, 1)), '-m', '1536M',
+            '-machine', 'q35,kernel-irqchip=split', '-accel', f'tcg,thread={"multi" if processors > 1 else "single"},tb-size=768',
+            '-cpu', CPU, '-smp', str(processors), '-m', '1536M',
             '-drive', f'if=pflash,format=raw,readonly=on,file={FIRMWARE}/OVMF_CODE_4M.fd',
             '-drive', f'if=pflash,format=qcow2,cache=unsafe,file={self.variables}',
             '-kernel', str(self.image.kernel), '-initrd', str(self.image.initrd), '-append',
