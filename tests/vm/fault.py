@@ -6,6 +6,7 @@ A fault happens once. However it ends, the host has to be as it was before, and 
 import re
 
 from host import AUDIO, entry, GPU, Host, MORE, ONE_VM, SECOND, SLEEPS, states, step, VM
+from pc import GENERATED
 from verdict import forget_renewed, has_reason, judge, NoReason, settle
 
 ERRORS = 'EBUSY', 'ENODEV', 'EINVAL', 'EPERM'
@@ -142,16 +143,13 @@ class Fault:
         return [sum(line.startswith(f'{name}(') for line in calls) for name in self.loader]
 
     def wrap(self, pc):
-        """A drop-in that puts the wrapper before the program's command in the unit, as the generator makes it now: to have the
-        service manager read it first takes longer than most of what follows."""
+        """A drop-in that puts the wrapper before the program's command in the unit."""
         row = self.row
         settings = 'ExecStart' if row.direction == 'start' else r'ExecStop\|ExecStopPost'
-        files = f'/run/generated/{row.unit}'
+        files = f'{GENERATED}/{row.unit}'
         if row.program == 'swap':
             files = f'/usr/lib/systemd/system/vfio-gpu@.service {files}.d/*'
-        line = pc.sh(rf'''
-            mkdir /run/generated && /usr/lib/systemd/system-generators/vfio-gpu-generator /run/generated
-            sed -n '/^\({settings}\)=/p' {files} | tail -n 1''')
+        line = pc.sh(rf"sed -n '/^\({settings}\)=/p' {files} | tail -n 1")
         setting, command = line.strip().split('=', 1)
         # What is allowed to trace is what is added here.
         text = (f'[Service]\nSystemCallFilter=@debug\n{setting}=\n'

@@ -49,11 +49,14 @@ class Host:
 
     def _configure(self, config, units):
         """Unit files are pairs of a path below /etc/systemd/system and a text, or a function that makes it of the PC, in which the
-        configuration is in its place by then."""
+        configuration is in its place by then. The service manager has read what runs, and reads what it has not when it is needed."""
+        is_read = not self.pc.is_untouched or any('.d/' in path and not path.startswith('vfio-gpu') for path in dict(units))
         self.pc.put(CONFIG, config)
+        self.pc.generate()
         for path, text in dict(units).items():
             self.pc.put(f'/etc/systemd/system/{path}', text(self.pc) if callable(text) else text)
-        self.pc.sh('systemctl daemon-reload')
+        if is_read:
+            self.pc.sh('systemctl daemon-reload')
 
     def start(self, vm=VM):
         self.pc.sh(f"systemctl start '{entry(vm)}'")

@@ -22,6 +22,8 @@ READY = 'ready'
 BOOT_SECONDS = 400
 
 CONFIG = '/etc/vfio-gpu.conf'
+# There is no generator in the PC but this one.
+GENERATED = '/run/systemd/generator'
 GPU_MODULES = '''
     bochs qxl virtio_gpu cirrus snd_hda_intel vfio vfio_pci vfio_pci_core vfio_iommu_type1 xhci_pci
     nvidia nvidia_drm nvidia_modeset nvidia_uvm
@@ -173,8 +175,22 @@ class PC:
 
     def config(self, text):
         """Writes the configuration and lets the service manager read it."""
+        is_untouched = self.is_untouched
         self.put(CONFIG, text)
-        return self.run('systemctl daemon-reload')
+        if is_untouched:
+            self.generate()
+        else:
+            self.sh('systemctl daemon-reload')
+
+    def generate(self):
+        """Makes units of the configuration, as the service manager does when it is told to read all again: a sixth of a case's time.
+        Those that it has not read it looks for anew once a directory has changed that is not a generator's."""
+        self.sh(f'''
+            rm -rf {GENERATED}
+            mkdir {GENERATED}
+            /usr/lib/systemd/system-generators/vfio-gpu-generator {GENERATED}
+            rmdir --ignore-fail-on-non-empty {GENERATED}
+            touch /etc/systemd/system''')
 
     def qmp(self, command, **arguments):
         self.is_untouched = False
