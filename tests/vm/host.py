@@ -4,7 +4,7 @@
 import contextlib
 import time
 
-from pc import CONFIG, ScreenTimeout
+from pc import ScreenTimeout
 
 GPU, AUDIO = '0000:01:00.0', '0000:01:00.1'
 # In a PC that has two of them.
@@ -42,21 +42,10 @@ class Host:
         self.pc, self.functions = pc, functions
         known = pc.begin if pc.is_untouched else None
         if not known or config != ONE_VM or units:
-            self._configure(config, units)
+            pc.config(config, units)
             known = known and (known[0], {**known[1], 'runtime': pc.runtime()})
         self.picture, state = known or (pc.screen(), pc.host_state())
         self.state = dict(state)
-
-    def _configure(self, config, units):
-        """Unit files are pairs of a path below /etc/systemd/system and a text, or a function that makes it of the PC, in which the
-        configuration is in its place by then. The service manager has read what runs, and reads what it has not when it is needed."""
-        is_read = not self.pc.is_untouched or any('.d/' in path and not path.startswith('vfio-gpu') for path in dict(units))
-        self.pc.put(CONFIG, config)
-        self.pc.generate()
-        for path, text in dict(units).items():
-            self.pc.put(f'/etc/systemd/system/{path}', text(self.pc) if callable(text) else text)
-        if is_read:
-            self.pc.sh('systemctl daemon-reload')
 
     def start(self, vm=VM):
         self.pc.sh(f"systemctl start '{entry(vm)}'")

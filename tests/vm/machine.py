@@ -42,6 +42,7 @@ PROFILES = {
     'nvidia': ['-device', 'VGA,id=gpu,addr=1.0', '-device', 'ati-vga,bus=rp1,addr=0.0,multifunction=on', *AUDIO],
 }
 
+# QEMU emulates a single processor with a little less work if it is told that there will be no others.
 # Two PCs with a processor each do a third more than two with two where there are two, whose processors wait for each other.
 # What runs at the same time in real life does so in these.
 PROFILES['dual'] = PROFILES['base']

@@ -173,18 +173,22 @@ class PC:
         write = f'printf %s {shlex.quote(text)}' if isinstance(text, str) else f'base64 -d <<<{base64.b64encode(text).decode()}'
         self.sh(f'[ -d {parent} ] || mkdir -p {parent}; {write} >{where}' + (f' && chmod {mode:o} {where}' if mode != 0o644 else ''))
 
-    def config(self, text):
-        """Writes the configuration and lets the service manager read it."""
-        is_untouched = self.is_untouched
+    def config(self, text, units=()):
+        """Writes the configuration and unit files: pairs of a path below /etc/systemd/system and a text, or a function that makes it
+        of the PC, in which the configuration is in its place by then. To have the service manager read all again is a sixth of a
+        case's time: it does not where it finds by itself what is new, which is not so of drop-ins for what runs."""
+        has_read = not self.is_untouched or any('.d/' in path and not path.startswith('vfio-gpu') for path in dict(units))
         self.put(CONFIG, text)
-        if is_untouched:
-            self.generate()
-        else:
+        if units or not has_read:
+            self._generate()
+        for path, content in dict(units).items():
+            self.put(f'/etc/systemd/system/{path}', content(self) if callable(content) else content)
+        if has_read:
             self.sh('systemctl daemon-reload')
 
-    def generate(self):
-        """Makes units of the configuration, as the service manager does when it is told to read all again: a sixth of a case's time.
-        Those that it has not read it looks for anew once a directory has changed that is not a generator's."""
+    def _generate(self):
+        """Makes units of the configuration, as the service manager does when it reads all again. Those that it has not read it looks
+        for anew once a directory has changed that is not a generator's."""
         self.sh(f'''
             rm -rf {GENERATED}
             mkdir {GENERATED}
