@@ -131,6 +131,15 @@ class PC:
 
     def restore(self, snapshot=READY):
         self.machine.load(snapshot)
+        self._goes_on(snapshot)
+
+    def restart(self, snapshot=READY):
+        """As restore(), in another process: where this one has ended, or has lost a device that the snapshot has."""
+        self.machine.stop()
+        self.machine.start(snapshot)
+        self._goes_on(snapshot)
+
+    def _goes_on(self, snapshot):
         self.machine.shell.wait_ready(120)
         self.is_untouched = snapshot == READY
 

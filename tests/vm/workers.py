@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Emulated PCs, each with a process of its own, that share cases: pairs of a name and a function that is given a freshly restored
-PC, which raises where something is wrong. A case may name another "profile" of the PC, and more "seconds" than most need."""
+PC, which raises where something is wrong. A case may name another "profile" of the PC, more "seconds" than most need, and the "round"
+in which it is begun. There may be no time for other rounds than the first."""
 
 import contextlib
+import math
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -28,6 +30,10 @@ DEFAULT_PROFILE = 'base'
 
 def profile_of(function):
     return getattr(function, 'profile', DEFAULT_PROFILE)
+
+
+def round_of(function):
+    return getattr(function, 'round', 0)
 
 
 def give_up(_signal, _frame):
@@ -71,7 +77,9 @@ class Worker:
 
     def __init__(self, suite, staging, cases, artifacts):
         self.suite, self.staging, self.cases, self.artifacts = suite, staging, cases, artifacts
-        self.profile = self.case = self.pc = None
+        self.profile = self.case = None
+        # Of each profile that was asked for, None where there is none to be had; one of them runs.
+        self.pcs = {}
         self.pipe, self.inner = multiprocessing.Pipe()
         self.process = multiprocessing.Process(target=self.work, daemon=True)
         self.process.start()
@@ -90,11 +98,11 @@ class Worker:
         try:
             while (index := self.inner.recv()) is not None:
                 name, function = self.cases[index]
-                self.prepare(profile_of(function))
-                if self.pc:
-                    self.tell('result', *run_case(self.pc, name, function, self.artifacts), FOUND.take())
+                pc = self.prepare(profile_of(function))
+                if pc:
+                    self.tell('result', *run_case(pc, name, function, self.artifacts), FOUND.take())
                 else:
-                    self.tell('result', False, f'the {self.profile} PC did not come up', {})
+                    self.tell('result', False, f'the {profile_of(function)} PC did not come up', {})
             self.tell('end')
         finally:
             # Once is enough, and a second one would leave the machine behind.
@@ -102,54 +110,76 @@ class Worker:
             self.close()
 
     def close(self):
-        if self.pc:
-            self.pc.close()
-        self.pc = None
+        for pc in filter(None, self.pcs.values()):
+            pc.close()
 
     def prepare(self, profile):
-        """A machine that a case has ended, or left without one of its devices, is not the end of the next case."""
-        self.change_to(profile)
+        """The PC as it was at first, or None."""
+        for other in self.pcs.keys() - {profile}:
+            if self.pcs[other]:
+                self.pcs[other].machine.stop()
+        if profile not in self.pcs:
+            self.pcs[profile] = self.open(profile)
+        pc = self.pcs[profile]
         try:
-            if self.pc:
+            if pc:
                 with time_limit():
-                    self.pc.restore()
-        except Exception as error:
-            self.comment(f'another {profile} PC, since this one cannot go back: {error}')
-            self.close()
-            self.profile = None
-            self.change_to(profile)
-
-    def change_to(self, profile):
-        """A machine that does not come up fails all cases that need it."""
-        if profile == self.profile:
-            return
-        self.close()
-        self.profile = profile
-        try:
-            self.pc = PC.open(profile, self.suite, report=self.comment)
-            self.pc.install(self.staging, ONE_VM)
+                    self.go_back(pc)
+            return pc
         except Exception:
             self.comment(traceback.format_exc())
-            self.close()
+            return None
+
+    def go_back(self, pc):
+        """A machine that a case has ended, or left without one of its devices, is not the end of the next case."""
+        if pc.machine.pid():
+            try:
+                return pc.restore()
+            except Exception as error:
+                self.comment(f'this {pc.machine.profile} PC cannot go back, and is started anew: {error}')
+        pc.restart()
+
+    def open(self, profile):
+        """A machine that does not come up fails all cases that need it."""
+        pc = None
+        try:
+            pc = PC.open(profile, self.suite, report=self.comment)
+            pc.install(self.staging, ONE_VM)
+            return pc
+        except Exception:
+            self.comment(traceback.format_exc())
+            if pc:
+                pc.close()
+            return None
 
 
 class Run:
     """The cases that are left, and what became of the others."""
 
-    def __init__(self, cases):
-        self.cases, self.left = cases, list(range(len(cases)))
-        self.workers = []
+    def __init__(self, cases, until):
+        self.cases, self.left, self.until = cases, list(range(len(cases))), until
+        self.workers, self.not_begun = [], []
         self.done = self.failed = 0
+
+    def of_this_round(self):
+        """Those left that are to be begun next. No other round than the first is begun, or gone on with, late."""
+        number = min(round_of(self.cases[index][1]) for index in self.left)
+        if number > 0 and time.time() > self.until:
+            self.not_begun, self.left = self.left, []
+        return [index for index in self.left if round_of(self.cases[index][1]) == number]
 
     def take(self, profile, others):
         """A case for the machine that is there, otherwise one of those that most are left for, if possible for another machine than
         those that others have: who wants the same one has to wait until it is booted. None for none."""
-        if not self.left:
+        left = self.of_this_round() if self.left else []
+        if not left:
             return None
-        profiles = [profile_of(self.cases[index][1]) for index in self.left]
+        profiles = [profile_of(self.cases[index][1]) for index in left]
         if profile not in profiles:
             profile = max([profile for profile in profiles if profile not in others] or profiles, key=profiles.count)
-        return self.left.pop(profiles.index(profile))
+        index = left[profiles.index(profile)]
+        self.left.remove(index)
+        return index
 
     def report(self, index, passed, told):
         name, function = self.cases[index]
@@ -196,13 +226,13 @@ class Run:
             self.report(index, False, 'no process was left to run it')
 
 
-def run_cases(cases, suite='bookworm', jobs=JOBS):
-    """Prints TAP and then the table, if it has something. Returns whether all have passed."""
+def run_cases(cases, suite='bookworm', jobs=JOBS, until=math.inf):
+    """Prints TAP and then the table, if it has something; "until" when rounds after the first are gone on with, in seconds since the
+    epoch. Returns whether all have passed."""
     # Ends the processes, too, and these their machines.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    print(f'1..{len(cases)}', flush=True)
     staging = payload.build(comment)
-    run = Run(cases)
+    run = Run(cases, until)
     try:
         run.run([Worker(suite, staging, cases, image.CACHE / 'artifacts') for _ in range(max(1, min(jobs, len(cases))))],
                 FOUND)
@@ -210,4 +240,8 @@ def run_cases(cases, suite='bookworm', jobs=JOBS):
         # Also when it is ended early.
         if FOUND.verdicts:
             comment(FOUND.text())
+    if run.not_begun:
+        names = ' '.join(cases[index][0] for index in run.not_begun)
+        comment(f'{len(run.not_begun)} of {len(cases)} cases were not begun, since there was no time: {names}')
+    print(f'1..{run.done}', flush=True)
     return bool(cases) and run.failed == 0
