@@ -186,11 +186,12 @@ class PC:
         """Writes the configuration and unit files: pairs of a path below /etc/systemd/system and a text, or a function that makes it
         of the PC, in which the configuration is in its place by then. To have the service manager read all again is a sixth of a
         case's time: it does not where it finds by itself what is new, which is not so of drop-ins for what runs."""
-        has_read = not self.is_untouched or any('.d/' in path and not path.startswith('vfio-gpu') for path in dict(units))
+        units = dict(units)
+        has_read = not self.is_untouched or any('.d/' in path and not path.startswith('vfio-gpu') for path in units)
         self.put(CONFIG, text)
         if units or not has_read:
             self._generate()
-        for path, content in dict(units).items():
+        for path, content in units.items():
             self.put(f'/etc/systemd/system/{path}', content(self) if callable(content) else content)
         if has_read:
             self.sh('systemctl daemon-reload')

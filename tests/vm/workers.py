@@ -78,7 +78,7 @@ class Worker:
     def __init__(self, suite, staging, cases, artifacts):
         self.suite, self.staging, self.cases, self.artifacts = suite, staging, cases, artifacts
         self.profile = self.case = None
-        # Of each profile that was asked for, None where there is none to be had; one of them runs.
+        # Of each profile that was asked for, None where there is none to be had; that of the profile now asked for runs.
         self.pcs = {}
         self.pipe, self.inner = multiprocessing.Pipe()
         self.process = multiprocessing.Process(target=self.work, daemon=True)
@@ -115,29 +115,25 @@ class Worker:
 
     def prepare(self, profile):
         """The PC as it was at first, or None."""
-        for other in self.pcs.keys() - {profile}:
-            if self.pcs[other]:
-                self.pcs[other].machine.stop()
-        if profile not in self.pcs:
+        if profile != self.profile and self.pcs.get(self.profile):
+            self.pcs[self.profile].machine.stop()
+        self.profile = profile
+        if profile not in self.pcs or self.pcs[profile] and not self.goes_back(self.pcs[profile]):
             self.pcs[profile] = self.open(profile)
-        pc = self.pcs[profile]
-        try:
-            if pc:
-                with time_limit():
-                    self.go_back(pc)
-            return pc
-        except Exception:
-            self.comment(traceback.format_exc())
-            return None
+        return self.pcs[profile]
 
-    def go_back(self, pc):
-        """A machine that a case has ended, or left without one of its devices, is not the end of the next case."""
-        if pc.machine.pid():
+    def goes_back(self, pc):
+        """Returns whether it is what it was at first. A machine that a case has ended, or left without one of its devices, needs
+        another process for that."""
+        for way in (pc.restore, pc.restart) if pc.machine.pid() else (pc.restart,):
             try:
-                return pc.restore()
+                with time_limit():
+                    way()
+                return True
             except Exception as error:
                 self.comment(f'this {pc.machine.profile} PC cannot go back, and is started anew: {error}')
-        pc.restart()
+        pc.close()
+        return False
 
     def open(self, profile):
         """A machine that does not come up fails all cases that need it."""
@@ -145,6 +141,7 @@ class Worker:
         try:
             pc = PC.open(profile, self.suite, report=self.comment)
             pc.install(self.staging, ONE_VM)
+            pc.restore()
             return pc
         except Exception:
             self.comment(traceback.format_exc())
@@ -163,7 +160,7 @@ class Run:
 
     def of_this_round(self):
         """Those left that are to be begun next. No other round than the first is begun, or gone on with, late."""
-        number = min(round_of(self.cases[index][1]) for index in self.left)
+        number = min((round_of(self.cases[index][1]) for index in self.left), default=0)
         if number > 0 and time.time() > self.until:
             self.not_begun, self.left = self.left, []
         return [index for index in self.left if round_of(self.cases[index][1]) == number]
@@ -171,7 +168,7 @@ class Run:
     def take(self, profile, others):
         """A case for the machine that is there, otherwise one of those that most are left for, if possible for another machine than
         those that others have: who wants the same one has to wait until it is booted. None for none."""
-        left = self.of_this_round() if self.left else []
+        left = self.of_this_round()
         if not left:
             return None
         profiles = [profile_of(self.cases[index][1]) for index in left]
