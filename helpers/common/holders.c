@@ -394,10 +394,13 @@ int holders_find(char *const *names, Holder **ret, size_t *ret_n) {
                         n++;
         }
 
-        if (r < 0) {
+        /* Also where what was found does not count. */
+        if (r < 0 || n == 0) {
                 holders_free(holders, n);
-                return r;
+                holders = NULL;
         }
+        if (r < 0)
+                return r;
         *ret = holders;
         *ret_n = n;
         return 0;

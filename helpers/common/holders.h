@@ -40,7 +40,7 @@ int nodes_of_vfio(char *const *functions, char ***nodes);
 /* Looks which processes have one of the nodes open or mapped, by whatever name they know it. PID 1, with what
  * it has just forked, and logind do not count on /dev/dri/card*, which they keep for the sessions and which no
  * driver minds, nor do the steps of a swap on the node of a group, which they open for a moment to see whether
- * a VM has it. Returns 0 or a negative errno. */
+ * a VM has it. Returns 0, with NULL for none, or a negative errno. */
 int holders_find(char *const *names, Holder **ret, size_t *ret_n);
 
 /* Returns "Xorg (pid 812, lightdm.service of root) on /dev/dri/card0, …" with what owner_describe() says, to
