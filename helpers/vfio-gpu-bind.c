@@ -70,12 +70,12 @@ static int list_driven(const Function *functions, char ***ret) {
 }
 
 static int refuse_held(const Task *task, const char *why, const Holder *holders, size_t n) {
-        _cleanup_free_ char *who = holders_describe(holders, n);
+        _cleanup_free_ char *who = holders_describe(holders, n), *setting = owner_setting(&holders->owner);
+        _cleanup_free_ char *advice = task_advice(task, setting);
 
         return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_GPU_HELD, .unit = holders->owner.unit },
-                        "the GPU is in use again, and still after %u s, by %s; %s: stop it or name its unit in "
-                        "StopUnits=%s", task->holders_timeout, who ?: "?", why,
-                        task->holders == HOLDERS_POLICY_REFUSE ? ", or set Holders=terminate" : "");
+                        "the GPU is in use again, and still after %u s, by %s; %s: %s", task->holders_timeout,
+                        who ?: "?", why, advice ?: "?");
 }
 
 /* Returns 1 once nobody has one of the nodes open, 0 if somebody has and an event came, or a negative errno. */

@@ -36,30 +36,19 @@ static bool ends_sessions(const Task *task) {
         return task->end_sessions && task->stop_units;
 }
 
-/* Returns which setting spares the next swap this process, to be freed, or NULL if there is none. */
+/* As owner_setting(), for who may have a session that was not to be ended. */
 static char *find_setting(const Owner *owner, const Task *task) {
-        _cleanup_free_ char *tty = NULL;
-        char *setting = NULL;
-
         if (*owner->seat && !ends_sessions(task))
                 return strdup(task->stop_units ? "set Sessions=end" : "name its display manager in StopUnits=");
-        /* What logs in by itself has done so again when its session was ended. */
-        if (*owner->session && sd_session_get_tty(owner->session, &tty) >= 0 && startswith(tty, "tty"))
-                return asprintf(&setting, "name getty@%s.service in StopUnits= if that logs in by itself", tty) < 0 ?
-                        NULL : setting;
-        if (*owner->session)
-                return NULL;
-        return strdup(*owner->user_unit ? "name its unit in StopUserUnits=" : "name its unit in StopUnits=");
+        return owner_setting(owner);
 }
 
 static int refuse(const Holder *holders, size_t n, const Task *task) {
         _cleanup_free_ char *who = holders_describe(holders, n), *setting = find_setting(&holders->owner, task);
-        int sig = task_signal(task);
+        _cleanup_free_ char *advice = task_advice(task, setting);
 
         return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_GPU_HELD, .unit = holders->owner.unit },
-                        "the GPU is still in use after %u s: %s; stop it%s%s%s", task->holders_timeout, who ?: "?",
-                        setting ? ", or " : "", setting ?: "",
-                        sig == 0 ? ", or set Holders=terminate" : sig == SIGTERM ? ", or set Holders=kill" : "");
+                        "the GPU is still in use after %u s: %s; %s", task->holders_timeout, who ?: "?", advice ?: "?");
 }
 
 static void tell_waiting(const Holder *holders, size_t n) {

@@ -96,19 +96,20 @@ static int refuse(const Task *task, const char *module, const Holder *holders, s
         LogSubject subject = { .id = MESSAGE_MODULE_BUSY,
                                .module = module,
                                .unit = n > 0 ? holders[0].owner.unit : NULL };
-        _cleanup_free_ char *who = holders_describe(holders, n);
+        _cleanup_free_ char *who = holders_describe(holders, n), *setting = NULL, *advice = NULL;
 
         /* systemd's own do not count as holders. */
         if (n == 0)
                 return log_full(LOG_ERR, EBUSY, &subject,
                                 "cannot unload %s: in use after %u s by the kernel itself, for no process "
-                                "but systemd's has its devices open; 'lsmod' may show by what, a reboot "
-                                "frees it", module,
-                                task->holders_timeout);
-        return log_full(LOG_ERR, EBUSY, &subject,
-                        "cannot unload %s: in use after %u s by %s; stop it or name its unit in "
-                        "StopUnits=%s", module, task->holders_timeout, who ?: "?",
-                        task->holders == HOLDERS_POLICY_REFUSE ? ", or set Holders=terminate" : "");
+                                "but systemd's has its devices open; %s", module, task->holders_timeout,
+                                task->keep_consoles ?
+                                "a text console may be drawn on it, since Consoles=keep is set: take that out" :
+                                "'lsmod' may show by what, a reboot frees it");
+        setting = owner_setting(&holders->owner);
+        advice = task_advice(task, setting);
+        return log_full(LOG_ERR, EBUSY, &subject, "cannot unload %s: in use after %u s by %s; %s", module,
+                        task->holders_timeout, who ?: "?", advice ?: "?");
 }
 
 /* Lists those that are still to be unloaded, whatever their order. */

@@ -65,3 +65,18 @@ char *owner_describe(const Owner *owner) {
                 n = asprintf(&text, "%s%sof %s", owner->unit, *owner->unit ? " " : "", owner->user);
         return n < 0 ? NULL : text;
 }
+
+char *owner_setting(const Owner *owner) {
+        _cleanup_free_ char *tty = NULL;
+        char *setting = NULL;
+
+        /* What logs in by itself has done so again when its session was ended. */
+        if (*owner->session && sd_session_get_tty(owner->session, &tty) >= 0 && startswith(tty, "tty"))
+                return asprintf(&setting, "name getty@%s.service in StopUnits= if that logs in by itself", tty) < 0 ?
+                        NULL : setting;
+        if (*owner->session)
+                return NULL;
+        if (*owner->user_unit)
+                return endswith(owner->user_unit, ".scope") ? NULL : strdup("name its unit in StopUserUnits=");
+        return endswith(owner->unit, ".service") ? strdup("name its unit in StopUnits=") : NULL;
+}

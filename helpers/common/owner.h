@@ -24,5 +24,9 @@ void owner_done(Owner *owner);
  * to be freed, or NULL without memory. */
 char *owner_describe(const Owner *owner);
 
+/* Returns which setting has the next swap stop the process, "name its unit in StopUnits=", to be freed, or NULL: no
+ * setting does, as where its unit has another name each time, or there is no memory. */
+char *owner_setting(const Owner *owner);
+
 /* Returns the name of a user, or the number where there is no name, to be freed, or NULL without memory. */
 char *user_name(uid_t uid);

@@ -214,6 +214,15 @@ int task_signal(const Task *task) {
         return 0;
 }
 
+char *task_advice(const Task *task, const char *setting) {
+        int sig = task_signal(task);
+        char *advice = NULL;
+
+        return asprintf(&advice, "stop it%s%s%s", setting ? ", or " : "", setting ?: "",
+                        sig == 0 ? ", or set Holders=terminate" : sig == SIGTERM ? ", or set Holders=kill" : "") < 0 ?
+                NULL : advice;
+}
+
 int step_main(int argc, char **argv, const StepVerbs *verbs) {
         Task task = {};
         StepVerb verb;

@@ -37,6 +37,10 @@ typedef struct Task {
 /* Returns the signal that Holders= has processes ended with, 0 for none. */
 int task_signal(const Task *task);
 
+/* Returns what to do about a process that is in the way, "stop it, or set Holders=terminate", with a setting that
+ * helps as well (NULL: none does) in between; to be freed, or NULL without memory. */
+char *task_advice(const Task *task, const char *setting);
+
 /* Does the work of one verb. Returns 0, or a negative errno after it logged why. */
 typedef int (*StepVerb)(const Task *task);
 

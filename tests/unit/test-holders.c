@@ -187,6 +187,26 @@ static void test_description(void) {
         is(none, "");
 }
 
+static void test_settings(void) {
+        const struct {
+                Holder holder;
+                const char *setting;
+        } cases[] = {
+                { make(1, "", "", "alsa-state.service", "", "", "", "root"), "name its unit in StopUnits=" },
+                { make(1, "", "", "user@1000.service", "pipewire.service", "", "", "anna"), "name its unit in StopUserUnits=" },
+                { make(1, "", "", "user@1000.service", "app-steam-4711.scope", "", "", "anna"), NULL },
+                { make(1, "", "", "docker-0a1b.scope", "", "", "", "root"), NULL },
+                { make(1, "", "", "", "", "", "", "root"), NULL },
+                { make(1, "", "", "session-none.scope", "", "none", "", "anna"), NULL },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *setting = owner_setting(&cases[i].holder.owner);
+
+                is(setting, cases[i].setting);
+        }
+}
+
 /* As in a container: what is /dev/zero elsewhere has the name of another node. */
 _Noreturn static void hold_renamed(int ready) {
         int fd = unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 || mount("/dev/zero", "/dev/full", NULL, MS_BIND, NULL) < 0 ?
@@ -378,6 +398,7 @@ int main(void) {
         test_firmware();
         test_vfio();
         test_description();
+        test_settings();
         test_renamed();
         test_init();
         test_wait();
