@@ -12,6 +12,9 @@
 #define LOGIND "org.freedesktop.login1"
 #define SEAT "seat0"
 
+/* How often is looked where nothing tells of a session's end. */
+#define BLIND_MSEC 200
+
 static bool is_on_seat(const char *session) {
         _cleanup_free_ char *seat = NULL;
 
@@ -149,26 +152,38 @@ static int keep_existing(char ***sessions) {
         return 0;
 }
 
-int sessions_end(Manager **m, char *const *nodes, uint64_t deadline) {
+/* What inotify has for all of root's processes can be used up by containers: then there is no monitor. */
+static int wait_for_end(char ***sessions, uint64_t deadline) {
         _cleanup_(sd_login_monitor_unrefp) sd_login_monitor *monitor = NULL;
+        bool is_blind = sd_login_monitor_new("session", &monitor) < 0;
+        int r;
+
+        /* Some may have ended before it was there. */
+        r = keep_existing(sessions);
+        while (r >= 0 && *sessions && clock_left(deadline) > 0) {
+                struct pollfd event = { .fd = is_blind ? -1 : sd_login_monitor_get_fd(monitor), .events = POLLIN };
+                int left = clock_left(deadline);
+
+                (void) poll(&event, 1, is_blind && left > BLIND_MSEC ? BLIND_MSEC : left);
+                if (!is_blind)
+                        (void) sd_login_monitor_flush(monitor);
+                r = keep_existing(sessions);
+        }
+        return r;
+}
+
+int sessions_end(Manager **m, char *const *nodes, uint64_t deadline) {
         _cleanup_strv_free_ char **sessions = NULL;
         int r;
 
-        r = sd_login_monitor_new("session", &monitor);
-        if (r >= 0)
-                r = list_sessions(nodes, &sessions);
+        r = list_sessions(nodes, &sessions);
         if (r >= 0)
                 r = terminate_all(m, sessions);
-
-        while (r >= 0 && sessions && clock_left(deadline) > 0) {
-                struct pollfd event = { .fd = sd_login_monitor_get_fd(monitor), .events = POLLIN };
-
-                (void) poll(&event, 1, clock_left(deadline));
-                (void) sd_login_monitor_flush(monitor);
-                r = keep_existing(&sessions);
-        }
+        if (r >= 0 && sessions)
+                r = wait_for_end(&sessions, deadline);
         if (r < 0)
-                return log_error_errno(r, "cannot end the graphical sessions: %m");
+                return log_error_errno(r, "cannot list or end the graphical sessions: %m; 'loginctl' shows what "
+                                       "logind knows of them");
 
         /* A session without a process that has the GPU open does no harm. */
         STRV_FOREACH(session, sessions)

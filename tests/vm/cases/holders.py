@@ -153,6 +153,20 @@ def case_startx_on_a_getty(pc):
     assert after['tty2'] == before['tty2'] and after.get('tty3') != before['tty3'], (before, after)
 
 
+def case_session_without_inotify(pc):
+    """Sessions are ended, and waited for, where nothing is left of what inotify has for root."""
+    host = log_in(pc, f'[VM {VM}]\n', 'rm once && exec startx')
+    instances = '/proc/sys/fs/inotify/max_user_instances'
+    pc.sh(f'cp {instances} /run/instances; echo 0 >{instances}')
+    host.start()
+    host.handed_over(picture=False)
+    demand(story(pc), 'ending session')
+    # A login needs one as well.
+    pc.sh(f'cat /run/instances >{instances}; systemctl reset-failed getty@tty3.service; systemctl restart getty@tty3.service')
+    host.stop()
+    host.is_as_before()
+
+
 def case_compositor_of_a_getty(pc):
     """Without a display manager the getty that logs in by itself is the unit to stop, and brings the compositor back."""
     host = log_in(pc, f'[VM {VM}]\nStopUnits=getty@tty3.service\nHoldersTimeoutSec=5\n', f'exec {WESTON}')
