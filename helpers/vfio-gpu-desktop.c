@@ -219,6 +219,12 @@ static int start(const Task *task) {
         return r < 0 ? r : let_go(&m, task);
 }
 
+static void tell_gone(const char *unit) {
+        (void) log_full(LOG_ERR, 0, &(LogSubject) { .id = MESSAGE_UNIT_NOT_STARTED, .unit = unit },
+                        "cannot start %s again, which is not there any more: start what has replaced it ('systemctl "
+                        "start display-manager.service' if that was the desktop), and correct StopUnits=", unit);
+}
+
 static int start_stopped(Manager *m, int state, const char *mode) {
         _cleanup_strv_free_ char **units = NULL;
         int r, ret = 0;
@@ -234,6 +240,8 @@ static int start_stopped(Manager *m, int state, const char *mode) {
                 r = manager_queue(m, "StartUnit", units[n - 1], mode, &error);
                 if (r > 0)
                         log_info("starting again: %s", units[n - 1]);
+                if (r == 0 && sd_bus_error_has_name(&error, BUS_ERROR_NO_SUCH_UNIT))
+                        tell_gone(units[n - 1]);
                 if (r < 0)
                         ret = log_full(LOG_ERR, r,
                                        &(LogSubject) { .id = MESSAGE_UNIT_NOT_STARTED, .unit = units[n - 1] },

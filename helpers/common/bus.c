@@ -283,7 +283,7 @@ static int ask(Manager *m, const char *method, const char *unit, const char *mod
                                mode);
         if (r < 0)
                 return sd_bus_error_has_name(error, "org.freedesktop.systemd1.TransactionIsDestructive") ||
-                        sd_bus_error_has_name(error, "org.freedesktop.systemd1.NoSuchUnit") ? 0 : r;
+                        sd_bus_error_has_name(error, BUS_ERROR_NO_SUCH_UNIT) ? 0 : r;
 
         r = sd_bus_message_read(*reply, "o", ret);
         return r < 0 ? r : 1;

@@ -19,6 +19,9 @@ int manager_open(const char *address, Manager **ret);
 /* The same for the system's manager, unless *m is connected already. */
 int manager_open_once(Manager **m);
 
+/* What the answer to manager_queue() is called where there is no such unit. */
+#define BUS_ERROR_NO_SUCH_UNIT "org.freedesktop.systemd1.NoSuchUnit"
+
 Manager *manager_close(Manager *m);
 DEFINE_CLEANUP(Manager *, manager_close)
 #define _cleanup_manager_ _cleanup_(manager_closep)
