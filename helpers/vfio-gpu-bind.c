@@ -181,7 +181,7 @@ static int bind_all(const Function *functions) {
 static int check_groups(const Function *functions) {
         for (const Function *f = functions; f->address; f++) {
                 _cleanup_free_ char *problem = NULL;
-                int r = group_problem(f->address, NULL, &problem);
+                int r = group_problem(f->address, NULL, NULL, &problem);
 
                 if (r < 0)
                         return log_error_errno(r, "cannot look at the IOMMU group of %s: %m", f->address);

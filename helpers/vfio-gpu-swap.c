@@ -28,7 +28,7 @@
 /* How long the signal that ends us may take after the end of the job that ends with us. */
 #define SIGNAL_MSEC 2000
 
-static void report_finding(const Finding *finding) {
+static void report_finding(const Finding *finding, const char *unchanged) {
         bool refuses = finding->info->severity == SEVERITY_ERROR;
         ObjectType type = finding->info->object;
         LogSubject subject = {
@@ -39,31 +39,31 @@ static void report_finding(const Finding *finding) {
                 .unit = type == OBJECT_UNIT ? finding->object : NULL,
         };
 
-        (void) log_full(refuses ? LOG_ERR : LOG_WARNING, 0, &subject, "%s%s", finding->sentence,
-                        refuses ? "; nothing was changed" : "");
+        (void) log_full(refuses ? LOG_ERR : LOG_WARNING, 0, &subject, "%s%s%s", finding->sentence,
+                        refuses ? "; " : "", refuses ? unchanged : "");
 }
 
-/* The status of the unit, which libvirt's error shows, is the first error: it says most about the others. */
-static int report_findings(const Findings *findings) {
+/* Those before 'told' were reported before. The status of the unit, which libvirt's error shows, is the first
+ * error: it says most about the others. */
+static int report_findings(const Findings *findings, size_t told, const char *unchanged) {
         size_t n = findings_count(findings, SEVERITY_ERROR), first = 0;
 
-        for (size_t i = 0; i < findings->n; i++)
+        for (size_t i = told; i < findings->n; i++)
                 if (findings->list[i].info->severity != SEVERITY_HINT)
-                        report_finding(&findings->list[i]);
+                        report_finding(&findings->list[i], unchanged);
         if (n == 0)
                 return 0;
 
         while (findings->list[first].info->severity != SEVERITY_ERROR)
                 first++;
         if (n > 1)
-                journal_status("%s (and %zu more, see the journal); nothing was changed",
-                               findings->list[first].sentence,
-                               n - 1);
+                journal_status("%s (and %zu more, see the journal); %s", findings->list[first].sentence, n - 1,
+                               unchanged);
         return -ECANCELED;
 }
 
-static int check(Manager *m, const Task *task) {
-        _cleanup_findings_ Findings findings = { 0 };
+static int check(Manager *m, const Task *task, Findings *findings, const char *unchanged) {
+        size_t told = findings->n;
         Check check = {
                 .vm = task->vm,
                 .vm_name = task->vm_name,
@@ -82,10 +82,10 @@ static int check(Manager *m, const Task *task) {
         };
         int r;
 
-        r = check_run(m, &check, &findings);
+        r = check_run(m, &check, findings);
         if (r < 0)
-                return log_error_errno(r, "cannot check whether the swap can be made: %m; nothing was changed");
-        return report_findings(&findings);
+                return log_error_errno(r, "cannot check whether the swap can be made: %m; %s", unchanged);
+        return report_findings(findings, told, unchanged);
 }
 
 /* Lists which other VMs were handed one of the functions. */
@@ -135,8 +135,8 @@ static int refuse_left(const char *other) {
 }
 
 /* Gives back what other VMs were handed and do not use any more. What is left of that would be taken for the
- * host's own state. Returns 0, -EINTR if ours was stopped meanwhile, or another negative errno after it
- * logged why. */
+ * host's own state. Returns 1 if there was something, 0 if not, -EINTR if ours was stopped meanwhile, or another
+ * negative errno after it logged why. */
 static int take_over(Manager *m, const Task *task, int signals) {
         _cleanup_strv_free_ char **others = NULL, **left = NULL;
         int r;
@@ -151,7 +151,7 @@ static int take_over(Manager *m, const Task *task, int signals) {
         }
         if (r >= 0)
                 r = find_others(task, &left);
-        return r < 0 || !left ? r : refuse_left(*left);
+        return r < 0 ? r : left ? refuse_left(*left) : others != NULL;
 }
 
 static int list_running(Manager *m, const Task *task, char *const *earlier, char ***ret) {
@@ -477,13 +477,17 @@ static int open_state(const Task *task) {
  * answer, which nothing ends but a signal that kills: SIGTERM is held back only after the checks. Returns 0
  * with a descriptor that tells of it, -EINTR if it came, or another negative errno after it logged why. */
 static int prepare(Manager *m, const Task *task, int *ret_signals) {
+        _cleanup_findings_ Findings findings = { 0 };
         int r;
 
-        r = check(m, task);
+        r = check(m, task, &findings, "nothing was changed");
         if (r >= 0)
                 r = *ret_signals = block_signals();
         if (r >= 0)
                 r = take_over(m, task, *ret_signals);
+        /* What another VM had could not be looked at: a disk may be mounted now. */
+        if (r > 0)
+                r = check(m, task, &findings, "this swap was not begun");
         return r >= 0 && was_stopped(*ret_signals, 0) ? -EINTR : r;
 }
 

@@ -64,6 +64,13 @@ static void finding_done(Finding *finding) {
         free(finding->sentence);
 }
 
+static bool is_known(const Findings *findings, const Finding *finding) {
+        for (size_t i = 0; i < findings->n; i++)
+                if (findings->list[i].info == finding->info && streq(findings->list[i].sentence, finding->sentence))
+                        return true;
+        return false;
+}
+
 int findings_add(Findings *findings, FindingType type, const char *object, const char *format, ...) {
         Finding finding = { .info = &finding_table[type], .object = object ? strdup(object) : NULL }, *grown;
         va_list ap;
@@ -74,6 +81,11 @@ int findings_add(Findings *findings, FindingType type, const char *object, const
         va_end(ap);
         if (n < 0)
                 finding.sentence = NULL;
+
+        if (finding.sentence && is_known(findings, &finding)) {
+                finding_done(&finding);
+                return 0;
+        }
 
         grown = reallocarray(findings->list, findings->n + 1, sizeof(Finding));
         if (grown)

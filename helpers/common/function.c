@@ -108,10 +108,10 @@ int function_read(const char *address, Function *f) {
         return 0;
 }
 
-static bool is_among(const Function *functions, const char *address) {
+static const Function *find_function(const Function *functions, const char *address) {
         while (functions->address && !streq(functions->address, address))
                 functions++;
-        return functions->address != NULL;
+        return functions->address ? functions : NULL;
 }
 
 int functions_add(Function **functions, char *const *addresses) {
@@ -128,7 +128,7 @@ int functions_add(Function **functions, char *const *addresses) {
         memset(grown + n, 0, (strv_length(addresses) + 1) * sizeof(Function));
 
         for (; addresses && *addresses; addresses++) {
-                if (is_among(grown, *addresses))
+                if (find_function(grown, *addresses))
                         continue;
                 r = function_read(*addresses, grown + n++);
                 if (r < 0)
@@ -274,16 +274,22 @@ int functions_load(int state, Function **ret) {
         return 0;
 }
 
-/* Returns 1 if the VM was handed one of the functions, 0 if not or if nothing readable says so, or -ENOMEM. */
+/* Returns 1 with what the VM was handed, 0 if nothing readable says, or -ENOMEM. */
+static int load_of_vm(const char *vm, Function **ret) {
+        _cleanup_close_ int state = state_open(vm, false);
+        int r = state < 0 ? state : functions_load(state, ret);
+
+        return r >= 0 ? 1 : r == -ENOMEM ? r : 0;
+}
+
+/* Returns 1 if the VM was handed one of the functions, 0 if not, or -ENOMEM. */
 static int is_owner(const char *vm, char *const *addresses) {
         _cleanup_functions_free_ Function *functions = NULL;
-        _cleanup_close_ int state = -1;
         int r;
 
-        state = state_open(vm, false);
-        r = state < 0 ? state : functions_load(state, &functions);
-        if (r < 0)
-                return r == -ENOMEM ? r : 0;
+        r = load_of_vm(vm, &functions);
+        if (r <= 0)
+                return r;
 
         for (const Function *f = functions; f->address; f++)
                 if (strv_contains(addresses, f->address))
@@ -309,6 +315,23 @@ int functions_owners(char *const *addresses, char ***ret) {
 
         *ret = TAKE_PTR(owners);
         return 0;
+}
+
+int functions_recorded_driver(char *const *vms, const char *address, char **ret) {
+        int r = 0;
+
+        for (; vms && *vms && r >= 0; vms++) {
+                _cleanup_functions_free_ Function *functions = NULL;
+                const Function *f;
+
+                r = load_of_vm(*vms, &functions);
+                f = r > 0 ? find_function(functions, address) : NULL;
+                if (f) {
+                        *ret = strdup(f->driver);
+                        return *ret ? 1 : -ENOMEM;
+                }
+        }
+        return r < 0 ? r : 0;
 }
 
 bool driver_waits(const char *driver) {

@@ -56,6 +56,10 @@ int functions_load(int state, Function **ret);
  * Returns 0 or a negative errno. */
 int functions_owners(char *const *addresses, char ***ret);
 
+/* Finds the driver that one of the VMs (their escaped names) gives the function back to. Returns 1 with its name
+ * to be freed, "" for none, 0 if none of them was handed the function, or -ENOMEM. */
+int functions_recorded_driver(char *const *vms, const char *address, char **ret);
+
 /* Returns whether the driver waits in the kernel for its users, without limit, when a function is unbound
  * from it or removed from the bus. Unloading its module fails instead. */
 bool driver_waits(const char *driver);

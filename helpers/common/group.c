@@ -12,7 +12,7 @@
 #define CLASS_SEMI_TRANSPARENT_BRIDGE 0x0609
 
 /* Returns 1 with the driver if the companion keeps the group from being handed over. */
-static int is_in_the_way(const char *companion, char *const *handed_over, char **ret_driver) {
+static int is_in_the_way(const char *companion, char *const *handed_over, char *const *others, char **ret_driver) {
         int r;
 
         if (strv_contains(handed_over, companion))
@@ -22,14 +22,17 @@ static int is_in_the_way(const char *companion, char *const *handed_over, char *
         if (r < 0 || r == CLASS_PCI_BRIDGE || r == CLASS_SEMI_TRANSPARENT_BRIDGE)
                 return r < 0 ? r : 0;
 
-        r = pci_read_link(companion, "driver", ret_driver);
+        r = functions_recorded_driver(others, companion, ret_driver);
+        if (r == 0)
+                r = pci_read_link(companion, "driver", ret_driver);
         if (r <= 0)
                 return r;
-        return !streq(*ret_driver, VFIO_DRIVER) && !streq(*ret_driver, "pci-stub");
+        return **ret_driver && !streq(*ret_driver, VFIO_DRIVER) && !streq(*ret_driver, "pci-stub");
 }
 
 /* Lists what keeps the group from being handed over, as "0000:01:00.1 (snd_hda_intel)". */
-static int list_in_the_way(const char *address, const char *group, char *const *handed_over, char ***ret) {
+static int list_in_the_way(const char *address, const char *group, char *const *handed_over, char *const *others,
+                           char ***ret) {
         _cleanup_free_ char *path = root_path("/sys/kernel/iommu_groups/%s/devices", group);
         _cleanup_strv_free_ char **companions = NULL, **found = NULL;
         int r;
@@ -39,7 +42,7 @@ static int list_in_the_way(const char *address, const char *group, char *const *
                 _cleanup_free_ char *driver = NULL;
 
                 if (r >= 0 && !streq(*companion, address))
-                        r = is_in_the_way(*companion, handed_over, &driver);
+                        r = is_in_the_way(*companion, handed_over, others, &driver);
                 if (r > 0)
                         r = strv_extendf(&found, "%s (%s)", *companion, driver);
         }
@@ -50,7 +53,7 @@ static int list_in_the_way(const char *address, const char *group, char *const *
         return 0;
 }
 
-int group_problem(const char *address, char *const *handed_over, char **ret) {
+int group_problem(const char *address, char *const *handed_over, char *const *others, char **ret) {
         _cleanup_free_ char *group = NULL, *joined = NULL;
         _cleanup_strv_free_ char **found = NULL;
         int r;
@@ -62,7 +65,7 @@ int group_problem(const char *address, char *const *handed_over, char **ret) {
         if (r == 0)
                 return asprintf(ret, "%s is in no IOMMU group", address) < 0 ? -ENOMEM : 0;
 
-        r = list_in_the_way(address, group, handed_over, &found);
+        r = list_in_the_way(address, group, handed_over, others, &found);
         if (r < 0 || !found)
                 return r;
 

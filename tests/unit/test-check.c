@@ -48,6 +48,12 @@ static void test_bridges(void) {
         ok(strstr(findings.list[0].sentence, "0000:00:00.0 is a host bridge"));
         is(findings.list[1].info->id, "device-bridge");
         ok(strstr(findings.list[1].sentence, "0000:00:01.0 is a bridge"));
+
+        /* A second look finds only what is new. */
+        put("/sys/bus/pci/devices/0000:00:01.0/class", "0x060000");
+        ok(check_run(NULL, &check, &findings) == 0);
+        if (ok(findings.n == 3))
+                ok(strstr(findings.list[2].sentence, "0000:00:01.0 is a host bridge"));
 }
 
 static bool every_id_is_there_once(void) {

@@ -120,6 +120,19 @@ def case_inhibitor(pc):
     assert findings(pc) == ('ok', {})
 
 
+def case_inhibitor_of_the_desktop(pc):
+    """What comes with the desktop, when another VM has given the GPU back, still refuses in time."""
+    lock = "ExecStart=systemd-inhibit --mode=block --what=shutdown --who=apt sleep infinity"
+    host = Host(pc, ONE_VM + '[VM macOS]\n', units=[
+        ('upgrade.service', f"[Service]\n{lock}\nExecStartPost=/bin/sh -c 'until systemd-inhibit | grep apt; do :; done'\n"),
+        ('lightdm.service.d/upgrade.conf', '[Unit]\nWants=upgrade.service\nAfter=upgrade.service\n')])
+    host.start()
+    demand(host.start_fails('macOS'), f'VM {VM} was handed the GPU and does not use it', 'apt (pid', 'this swap was not begun')
+    assert states(pc, entry(VM), 'lightdm.service') == ['inactive', 'active']
+    pc.sh('systemctl stop upgrade.service')
+    host.is_as_before(failed=[entry('macOS')])
+
+
 def case_delaying_inhibitor(pc):
     """Who only delays a shutdown, or blocks something else, is nobody to wait for."""
     pc.config(ONE_VM)

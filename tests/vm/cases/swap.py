@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The swap and the way back."""
 
-from host import demand, DEVICES, drop_in, entry, greeter_pid, Host, repeat, states, step, story, VM
+from host import (AUDIO, demand, DEVICES, drop_in, entry, GPU, greeter_pid, Host, ONE_VM, repeat, SLEEPS, states, step, story,
+                  VM)
 
 PROFILE = 'virtio'
 
@@ -125,3 +126,25 @@ def case_two_vms(pc):
     host.stop('macOS')
     host.is_as_before()
     assert greeter_pid(pc) not in ('0', pid)
+
+
+def case_unit_that_is_gone(pc):
+    """A unit that was to run again and is not there any more is told, and the others are started."""
+    host = Host(pc, ONE_VM + 'StopUnits=display-manager.service once.service\n', units=[('once.service', SLEEPS)])
+    pc.sh('systemctl start once.service')
+    host.start()
+    pc.sh('rm /etc/systemd/system/once.service; systemctl daemon-reload')
+    host.stop()
+    demand(story(pc), 'cannot start once.service again, which is not there any more', 'the host has its GPU back')
+    host.is_as_before()
+
+
+def case_second_vm_with_less(pc):
+    """A group that the first VM has whole, and the second one would not, refuses the second one, and the first one keeps it."""
+    host = Host(pc, DEVICES + f'[VM {VM}]\n[VM macOS]\nDevices={GPU}\n')
+    host.start()
+    demand(pc.run('vfio-gpuctl check macOS')[1], f'{GPU} shares IOMMU group', f'{AUDIO} (snd_hda_intel)')
+    demand(host.start_fails('macOS'), f'{GPU} shares IOMMU group', f'{AUDIO} (snd_hda_intel)', 'nothing was changed')
+    host.handed_over(picture=False)
+    host.stop()
+    host.is_as_before(failed=[entry('macOS')])
