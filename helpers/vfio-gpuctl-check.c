@@ -81,7 +81,8 @@ static int check_generated(const Plan *plan, Findings *findings) {
                 what = "are from an earlier configuration";
         }
         return findings_add(findings, FINDING_UNITS_OUTDATED, target, "the units of this VM %s: run 'systemctl "
-                            "daemon-reload'", what) < 0 ? log_oom() : 0;
+                            "daemon-reload'; if that changes nothing, 'journalctl -b -t vfio-gpu-generator' may say "
+                            "why, or the generator is masked", what) < 0 ? log_oom() : 0;
 }
 
 static int check_machine(const Config *config, const Vm *vm, const Plan *plan, Findings *findings) {

@@ -12,8 +12,8 @@ static int check_method(CheckContext *c, const char *address, const char *method
                 return 0;
         return findings_add(c->findings, FINDING_RESET_METHOD, address,
                             "ResetMethod= of %s names %s, which the kernel does not offer for it: %s/reset_method has "
-                            "'%s'; a module that adds device_specific may not show it before it is written", address,
-                            method, address, list);
+                            "'%s', choose of that or take the setting out; a module that adds device_specific may not "
+                            "show it before it is written", address, method, address, list);
 }
 
 static int check_methods(CheckContext *c, const char *address, const char *wanted) {
@@ -54,8 +54,8 @@ static int check_attribute(CheckContext *c, const char *assignment) {
         if (path_exists(path))
                 return 0;
         return findings_add(c->findings, FINDING_ATTRIBUTE_MISSING, address,
-                            "%s has no %s, which its section [Device] sets: the kernel cannot do that here", address,
-                            attribute);
+                            "%s has no %s, which its section [Device] sets: the kernel cannot do that here, and the "
+                            "swap goes on without; take the setting out", address, attribute);
 }
 
 static int check_bar(CheckContext *c, const char *word) {
@@ -71,7 +71,8 @@ static int check_bar(CheckContext *c, const char *word) {
         if (r == -ENOENT)
                 return findings_add(c->findings, FINDING_BAR_SIZE, address,
                                     "ResizeBar= of %s: its region %u has a fixed size, or the kernel is older than "
-                                    "6.1 (there is no resource%u_resize)", address, size.bar, size.bar);
+                                    "6.1 (there is no resource%u_resize): take the setting out, or boot a newer kernel",
+                                    address, size.bar, size.bar);
         if (r != 0)
                 return r;
         return findings_add(c->findings, FINDING_BAR_SIZE, address,

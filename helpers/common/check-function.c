@@ -57,11 +57,11 @@ static int check_presence(CheckContext *c, const char *address) {
 
 /* Says how vfio-pci came to have the function, and how it would not. */
 static const char *explain_vfio(const Function *f) {
-        if (cmdline_has("vfio-pci.ids=") || cmdline_has("vfio_pci.ids="))
-                return "the kernel was booted with vfio-pci.ids=: take that from its command line";
         if (streq(f->override, VFIO_DRIVER))
                 return "driver_override says so: 'driverctl unset-override' or 'virsh nodedev-reattach' "
                        "undoes what set it";
+        if (cmdline_has("vfio-pci.ids=") || cmdline_has("vfio_pci.ids="))
+                return "the kernel was booted with vfio-pci.ids=: take that from its command line";
         return "as with an ids= option for vfio-pci in /etc/modprobe.d: remove that, and renew the initramfs";
 }
 

@@ -2,6 +2,7 @@
 
 #include "check-part.h"
 #include "module.h"
+#include "module-name.h"
 #include "pci.h"
 #include "root.h"
 #include "strv.h"
@@ -137,11 +138,23 @@ static int add_stack(const char *module, unsigned depth, char ***stack) {
         return r < 0 || strv_contains(*stack, name) ? r : strv_consume(stack, TAKE_PTR(name));
 }
 
+/* What drives a function and waits for its users has to be unloaded all the same. */
+static bool may_be_kept(CheckContext *c) {
+        for (const Function *f = c->functions; f->address; f++)
+                if (driver_waits(f->driver))
+                        return false;
+        return !c->check->unload_auto;
+}
+
 static int check_shared(CheckContext *c, const char *module) {
         _cleanup_free_ char *path = root_path("/sys/module/%s/drivers", module), *joined = NULL;
         _cleanup_strv_free_ char **drivers = NULL, **others = NULL;
         int r;
 
+        if (module_is_shared(module))
+                return findings_add(c->findings, FINDING_MODULE_SHARED, module,
+                                    "module %s, which other devices need, uses one that is to be unloaded, and would "
+                                    "have to go first: take that one out of UnloadModules=", module);
         r = path ? list_directory(path, &drivers) : -ENOMEM;
         if (r == -ENOENT)
                 return 0;
@@ -158,8 +171,9 @@ static int check_shared(CheckContext *c, const char *module) {
         return !joined ? -ENOMEM :
                 findings_add(c->findings, FINDING_MODULE_SHARED, module,
                              "module %s has to be unloaded, and also drives %s, which would stay with the "
-                             "host without a driver: hand it over as well (Devices=), give it to another "
-                             "driver, or take the module out of UnloadModules=", module, joined);
+                             "host without a driver: hand it over as well (Devices=)%s give it to another "
+                             "driver%s", module, joined, may_be_kept(c) ? "," : " or",
+                             may_be_kept(c) ? ", or take the module out of UnloadModules=" : "");
 }
 
 static int check_kept(CheckContext *c, char *const *stack) {

@@ -47,7 +47,8 @@ static bool is_service(const Owner *owner) {
 static int add_holder(CheckContext *c, const Holder *holder) {
         return findings_add(c->findings, FINDING_GPU_HELD, holder->owner.unit,
                             "%s has %s of the GPU open (%s, pid %i) and is not stopped for the swap, which waits "
-                            "HoldersTimeoutSec= for it and is then given up: name it in StopUnits=",
+                            "HoldersTimeoutSec= for it and is given up unless it lets go with the desktop: name it "
+                            "in StopUnits=",
                             holder->owner.unit, holder->node, holder->name, holder->pid);
 }
 

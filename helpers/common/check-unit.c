@@ -101,7 +101,8 @@ static int add_stems(char *const *units, const char *type, char ***stems) {
         return r;
 }
 
-/* Returns 1 with the existing unit that is nearest, 0 with NULL if none is near, or a negative errno. */
+/* Returns 1 with the existing unit that is nearest, 0 with NULL if none is near or they cannot be listed, or
+ * -ENOMEM. */
 static int find_nearest(Manager *m, const char *unit, char **ret) {
         _cleanup_strv_free_ char **units = NULL, **stems = NULL;
         const char *type = strrchr(unit, '.'), *nearest;
@@ -113,7 +114,7 @@ static int find_nearest(Manager *m, const char *unit, char **ret) {
         if (r >= 0)
                 r = add_stems(units, type, &stems);
         if (r < 0)
-                return r;
+                return r == -ENOMEM ? r : 0;
 
         nearest = nearest_name(stem, (const char *const *) stems, strv_length(stems));
         if (!nearest)

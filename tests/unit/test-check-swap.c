@@ -260,8 +260,8 @@ static void test_services(void) {
                 is(one.list->info->id, "gpu-held");
                 is(one.list->object, "alsa-state.service");
                 is(one.list->sentence, "alsa-state.service has /dev/snd/controlC1 of the GPU open (alsactl, pid 812) and is "
-                   "not stopped for the swap, which waits HoldersTimeoutSec= for it and is then given up: name it in "
-                   "StopUnits=");
+                   "not stopped for the swap, which waits HoldersTimeoutSec= for it and is given up unless it "
+                   "lets go with the desktop: name it in StopUnits=");
         }
         look_for_services(STRV_MAKE("alsa-state.service", "display-manager.service"), false, &none);
         ok(none.n == 0);
