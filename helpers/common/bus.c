@@ -16,6 +16,9 @@
  * tells nobody meanwhile, and with older systemd has forgotten afterwards whom to tell. */
 #define LOOK_AGAIN (10 * USEC_PER_SEC)
 
+/* A reload is answered when all generators have run, which may take 90 seconds. */
+#define RELOAD_TIMEOUT (180 * USEC_PER_SEC)
+
 struct Manager {
         sd_bus *bus;
         char **jobs; /* object paths of those not ended yet */
@@ -432,5 +435,9 @@ bool manager_is_stopping(Manager *m) {
 }
 
 int manager_reload(Manager *m) {
-        return sd_bus_call_method(m->bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "Reload", NULL, NULL, NULL);
+        _cleanup_message_ sd_bus_message *call = NULL;
+        int r;
+
+        r = manager_new_call(m, "Reload", &call);
+        return r < 0 ? r : sd_bus_call(m->bus, call, RELOAD_TIMEOUT, NULL, NULL);
 }
