@@ -416,8 +416,8 @@ static void note_refused(const char *vm) {
 static int note_begun(const Task *task, int state) {
         int r = state_remove(state, RECORD_REFUSED);
 
-        return r < 0 ? log_error_errno(r, "cannot note in " STATE_DIRECTORY "/%s that this swap begins: %m",
-                                       task->vm) : 0;
+        return r < 0 ? log_error_errno(r, "cannot note in " STATE_DIRECTORY "/%s that this swap begins: %m; "
+                                       "nothing was changed", task->vm) : 0;
 }
 
 static void tell_desktop(int state) {
@@ -531,8 +531,13 @@ static int start(const Task *task) {
 
 /* Steps that take their time are not told: the status may say why they are undone. */
 static void tell_waiting(const char *who, _unused_ char *const *units) {
+        static bool is_told;
+
         if (who)
                 journal_status("Waiting for the VM that still has the GPU: %s", who);
+        else if (is_told)
+                journal_status("%s", "");
+        is_told = who;
 }
 
 /* What has lost its job is not undone, and no failure of it is in the journal. Returns 0 if there is none, or a
@@ -565,6 +570,7 @@ static int give_back(Manager *m, const Task *task, int state) {
         if (begun && swap_ask_for_desktop(m, units))
                 (void) state_write(state, RECORD_RETURNING, NULL);
         r = swap_stop(m, task->vm, tell_waiting);
+        tell_waiting(NULL, NULL);
         if (r < 0)
                 return r;
         /* Where the way back of the first step was ended before it did. */

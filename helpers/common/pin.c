@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "log.h"
+#include "messages.h"
 #include "pin.h"
 #include "pinned.h"
 #include "plan.h"
@@ -120,7 +121,7 @@ int pin_units(Manager *m, const char *vm, int state) {
         if (r >= 0)
                 r = note_copies(state, copies);
         if (r < 0)
-                return log_error_errno(r, "cannot find the units of this swap: %m");
+                return log_error_errno(r, "cannot find the units of this swap: %m; nothing was changed");
 
         r = programs_keep(vm);
         own_programs = r >= 0;
@@ -132,7 +133,8 @@ int pin_units(Manager *m, const char *vm, int state) {
         for (size_t i = 0; copies && copies[i]; i += 2) {
                 r = copy_unit(vm, copies[i], copies[i + 1], own_programs);
                 if (r < 0)
-                        return log_error_errno(r, "cannot copy %s to %s: %m", copies[i], copies[i + 1]);
+                        return log_full(LOG_ERR, r, &(LogSubject) { .id = MESSAGE_REFUSED },
+                                        "cannot copy %s to %s: %m; nothing was changed", copies[i], copies[i + 1]);
         }
         return 0;
 }
@@ -199,7 +201,7 @@ int unpin_units(Manager *m, const char *vm, int state) {
                 return log_error_errno(r, "cannot read which units were copied: %m");
 
         if (pin_is_current(vm, state) == 0)
-                log_notice("the configuration has changed during the swap; it counts from the next one on");
+                log_notice("the configuration has changed during the swap, or the package; it counts from the next one on");
         for (size_t i = 0; copies && copies[i] && copies[i + 1]; i += 2)
                 if (!is_needed(vm, copies[i + 1]))
                         remove_copy(copies[i + 1]);
