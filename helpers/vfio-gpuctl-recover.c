@@ -265,6 +265,26 @@ static void remove_empty(const char *vm) {
                 (void) state_discard(vm);
 }
 
+/* A name that is not meant is much like one that is. */
+static int tell_nothing(const char *vm_name) {
+        _cleanup_strv_free_ char **vms = NULL, **names = NULL;
+        _cleanup_free_ char *list = NULL;
+        int r;
+
+        r = state_list(&vms);
+        STRV_FOREACH(vm, vms) {
+                char *name = NULL;
+
+                if (r >= 0)
+                        r = vm_name_unescape(*vm, &name);
+                if (r >= 0)
+                        r = strv_consume(&names, name);
+        }
+        list = r >= 0 ? strv_join(names, ", ") : NULL;
+        return printf("Nothing is left of a swap for VM %s%s%s.\n", vm_name, names ? "; there are records of: " : "",
+                      names ? list ?: "?" : "") < 0 ? -EIO : 0;
+}
+
 static int recover_vm(Manager *m, const char *vm, const char *vm_name) {
         _cleanup_strv_free_ char **addresses = NULL, **units = NULL;
         bool restart;
@@ -285,7 +305,7 @@ static int recover_vm(Manager *m, const char *vm, const char *vm_name) {
                 r = recover_by_records(m, vm, addresses, units, restart);
         else if (stopped == 0) {
                 remove_empty(vm);
-                return printf("Nothing is left of a swap for VM %s.\n", vm_name) < 0 ? -EIO : 0;
+                return tell_nothing(vm_name);
         } else
                 r = stopped;
         if (r >= 0)

@@ -155,6 +155,15 @@ char *programs_directory(const char *vm) {
         return name && asprintf(&path, STATE_DIRECTORY "/%s/", name) >= 0 ? path : NULL;
 }
 
+char *programs_ctl(const char *vm) {
+        _cleanup_free_ char *installed = root_path(BINDIR "/vfio-gpuctl"), *directory = programs_directory(vm);
+        char *ctl = NULL;
+
+        if (!installed || !directory)
+                return NULL;
+        return asprintf(&ctl, "%svfio-gpuctl", path_exists(installed) ? "" : directory) < 0 ? NULL : ctl;
+}
+
 int programs_open(const char *vm) {
         _cleanup_free_ char *name = directory_name(vm);
         _cleanup_close_ int parent = -1;

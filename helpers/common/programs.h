@@ -17,5 +17,9 @@ int programs_remove(const char *vm);
  * freed, or NULL without memory. */
 char *programs_directory(const char *vm);
 
+/* Returns how vfio-gpuctl is called while the VM has its swap, where the package is gone by the path of its copy; to
+ * be freed, or NULL without memory. */
+char *programs_ctl(const char *vm);
+
 /* Opens that directory. Returns a descriptor, or a negative errno. Links are not followed. */
 int programs_open(const char *vm);

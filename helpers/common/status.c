@@ -98,19 +98,24 @@ static int read_failure(Manager *m, const char *entry, Status *s) {
 
 static int read_units(Manager *m, bool has_records, Status *s) {
         _cleanup_strv_free_ char **down = NULL, **up = NULL, **there = NULL;
-        _cleanup_free_ char *entry = NULL, *target = NULL, *active = NULL;
+        _cleanup_free_ char *entry = NULL, *target = NULL, *recover = NULL, *active = NULL, *recovering = NULL;
         int r;
 
-        if (asprintf(&entry, "vfio-gpu@%s.service", s->vm) < 0 || asprintf(&target, "vfio-gpu@%s.target", s->vm) < 0)
+        if (asprintf(&entry, "vfio-gpu@%s.service", s->vm) < 0 || asprintf(&target, "vfio-gpu@%s.target", s->vm) < 0 ||
+            asprintf(&recover, SWAP_RECOVER "@%s.service", s->vm) < 0)
                 return -ENOMEM;
 
         r = manager_unit_string(m, entry, "Unit", "ActiveState", &active);
+        if (r >= 0)
+                r = manager_unit_string(m, recover, "Unit", "ActiveState", &recovering);
         if (r >= 0)
                 r = swap_units(m, s->vm, STRV_MAKE("deactivating"), &down);
         if (r >= 0)
                 r = swap_units(m, s->vm, STRV_MAKE("activating"), &up);
         if (r >= 0)
                 r = swap_units(m, s->vm, STRV_MAKE("active"), &there);
+        if (r >= 0 && streq(recovering, "activating"))
+                r = strv_extend(&down, recover);
         if (r < 0)
                 return r;
 

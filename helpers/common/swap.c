@@ -8,10 +8,11 @@
 #include "clock.h"
 #include "function.h"
 #include "holders.h"
-#include "messages.h"
 #include "log.h"
+#include "messages.h"
 #include "pin.h"
 #include "process.h"
+#include "programs.h"
 #include "record.h"
 #include "root.h"
 #include "state.h"
@@ -309,17 +310,20 @@ int swap_unfinished(int state, char ***ret) {
 
 int swap_finish(Manager *m, const char *vm, int state, bool tell) {
         _cleanup_strv_free_ char **records = NULL;
+        _cleanup_free_ char *ctl = NULL;
         int r;
 
         /* A step removes its record once it has taken everything back. */
         r = swap_unfinished(state, &records);
         if (r < 0)
                 return log_oom();
-        if (records)
+        if (records) {
+                ctl = programs_ctl(vm);
                 return log_full(LOG_ERR, EBUSY, &(LogSubject) { .id = MESSAGE_HALF_DONE },
                                 "not everything could be taken back, the lines above say what; "
                                 STATE_DIRECTORY "/%s keeps what is left: mend the cause, then run "
-                                "'vfio-gpuctl recover'", vm);
+                                "'%s recover'", vm, ctl ?: "vfio-gpuctl");
+        }
 
         r = unpin_units(m, vm, state);
         if (r < 0)

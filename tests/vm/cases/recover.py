@@ -60,7 +60,7 @@ def end_guest(pc):
 
 def case_stop_waits(pc):
     """A stop waits for the VM that has the GPU, names it in the status of both units, and goes on when it ends."""
-    host = handed_over(pc)
+    host = handed_over(pc, units=[drop_in('lightdm.service', HOLD.format('ExecStartPre'))])
     guest = start_guest(pc)
     pc.sh('chown nobody /dev/vfio/[0-9]*')
     pc.sh(f'systemctl stop --no-block {entry(VM)}')
@@ -68,6 +68,12 @@ def case_stop_waits(pc):
     now = status(pc)
     assert now['state'] == 'taking-back' and now['units'] == [step('vm')], now
     demand(pc.sh(f'vfio-gpuctl status {VM}'), f'VM {VM} is losing the GPU, which waits for {guest}')
+    # Once it has ended, nobody says that it is waited for.
+    pc.sh('systemctl stop guest.service')
+    pc.wait_until('[ -e /run/held ]')
+    pc.wait_until(f"[ -z \"$(systemctl show -P StatusText '{entry(VM)}')\" ]")
+    assert states(pc, entry(VM)) == ['deactivating']
+    pc.sh('touch /run/go')
     end_guest(pc)
     demand(story(pc), f'waiting for the VM that still has the GPU: {guest}', 'the host has its GPU back')
     host.is_as_before()
@@ -200,6 +206,7 @@ def case_recover_names_the_vm(pc):
     result, output = pc.run('vfio-gpuctl recover')
     assert result == 1, output
     demand(output, f'the VM still has the GPU: {guest}')
+    demand(pc.sh('vfio-gpuctl recover windows10'), f'for VM windows10; there are records of: {VM}.')
     host.handed_over(picture=False)
     pc.sh('systemctl stop guest.service')
     demand(pc.sh('vfio-gpuctl recover', 120), f'stopping {entry(VM)}', 'the host has its GPU back')
@@ -234,17 +241,18 @@ def case_recover_without_units(pc):
 
 def case_recover_half_done(pc):
     """What a failing way back left, a copy of the program takes back when the package is gone."""
+    copy = f'/run/vfio-gpu/.programs-{VM}/vfio-gpuctl'
     host = handed_over(pc, units=FAILS_BACK)
+    remove_package(pc)
+    pc.sh('systemctl daemon-reload')
     pc.run(f'systemctl stop {entry(VM)}')
     pc.wait_until(f'systemctl is-failed -q {RECOVER}')
     assert states(pc, entry(VM)) == ['failed']
-    left = status(pc)
+    left = json.loads(pc.sh(f'{copy} status --json {VM}'))[0]
     assert left['state'] == 'half-done', left
     demand(str(left['left']), '0000:01:00.0 is to go back to driver bochs-drm', '0000:01:00.1 is to go back')
-    demand(left['failure'], "run 'vfio-gpuctl recover'")
-    remove_package(pc)
-    pc.sh('systemctl daemon-reload')
-    output = pc.sh(f'/run/vfio-gpu/.programs-{VM}/vfio-gpuctl recover', 120)
+    demand(left['failure'], f"run '{copy} recover'")
+    output = pc.sh(f'{copy} recover', 120)
     demand(output, 'gave 0000:01:00.0 back to bochs-drm', 'the host has its GPU back')
     install_package(pc)
     host.is_back(failed=[step('bind'), entry(VM), RECOVER])
@@ -438,6 +446,18 @@ def case_step_is_killed_on_the_way_back(pc):
     demand(told(pc, HALF_DONE), 'not everything could be taken back')
     demand(pc.sh(f'vfio-gpuctl recover {VM}', 120), 'gave 0000:01:00.0 back to bochs-drm', 'the host has its GPU back')
     host.is_as_before(failed=[step('bind'), entry(VM), RECOVER])
+
+
+def case_second_attempt_in_the_status(pc):
+    """The status tells that a second attempt is being made, by which unit, and not that somebody should make it."""
+    host = handed_over(pc, units=[FAILS_BACK[0], drop_in(RECOVER, HOLD.format('ExecStartPre'))])
+    pc.run(f'systemctl stop {entry(VM)}')
+    pc.wait_until('[ -e /run/held ]', 60)
+    now = status(pc)
+    assert now['state'] == 'taking-back' and now['units'] == [RECOVER], now
+    pc.sh('touch /run/go')
+    pc.wait_until('[ -z "$(ls /run/vfio-gpu)" ]', 60)
+    host.is_as_before(failed=[step('bind'), entry(VM)])
 
 
 def case_end_without_a_second_attempt(pc):

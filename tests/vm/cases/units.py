@@ -26,6 +26,17 @@ def case_start_units_after_kill(pc):
     assert states(pc, 'lightdm.service', 'meanwhile.service') == ['active', 'inactive']
 
 
+def case_environment_of_the_manager(pc):
+    """Steps do not heed what is in the environment that the service manager was given."""
+    host = Host(pc)
+    pc.sh('systemctl set-environment VFIO_GPU_ROOT=/run/nowhere')
+    host.start()
+    host.handed_over(picture=False)
+    host.stop()
+    pc.sh('systemctl unset-environment VFIO_GPU_ROOT')
+    host.is_as_before()
+
+
 def case_start_that_waits(pc):
     """A display manager that waits to be started, as at boot, counts as one that runs."""
     pc.sh('systemctl stop lightdm.service')
