@@ -275,15 +275,19 @@ static void stop_desktop(Manager *m, const Task *task) {
         }
 }
 
+static int mask_sigterm(int how, sigset_t *ret) {
+        (void) sigemptyset(ret);
+        (void) sigaddset(ret, SIGTERM);
+        return sigprocmask(how, ret, NULL);
+}
+
 /* A stop in the middle of the start is a wish, not a failure: what undoes the swap runs in any case. Returns
  * a descriptor that tells of it, or a negative errno after it logged why. */
 static int block_signals(void) {
         sigset_t mask;
         int fd;
 
-        (void) sigemptyset(&mask);
-        (void) sigaddset(&mask, SIGTERM);
-        fd = sigprocmask(SIG_BLOCK, &mask, NULL) < 0 ? -1 : signalfd(-1, &mask, SFD_CLOEXEC);
+        fd = mask_sigterm(SIG_BLOCK, &mask) < 0 ? -1 : signalfd(-1, &mask, SFD_CLOEXEC);
         return fd < 0 ? log_error_errno(errno, "cannot wait for signals: %m") : fd;
 }
 
@@ -473,8 +477,19 @@ static int open_state(const Task *task) {
         return state;
 }
 
+/* What another VM had could not be looked at before: a disk may be mounted now. */
+static int check_again(Manager *m, const Task *task, Findings *findings) {
+        sigset_t mask;
+        int r;
+
+        (void) mask_sigterm(SIG_UNBLOCK, &mask);
+        r = check(m, task, findings, "this swap was not begun");
+        (void) mask_sigterm(SIG_BLOCK, &mask);
+        return r;
+}
+
 /* Does all that changes nothing for the host. A file that is looked at can be on a server that does not
- * answer, which nothing ends but a signal that kills: SIGTERM is held back only after the checks. Returns 0
+ * answer, which nothing ends but a signal that kills: SIGTERM is held back only outside of checks. Returns 0
  * with a descriptor that tells of it, -EINTR if it came, or another negative errno after it logged why. */
 static int prepare(Manager *m, const Task *task, int *ret_signals) {
         _cleanup_findings_ Findings findings = { 0 };
@@ -485,9 +500,8 @@ static int prepare(Manager *m, const Task *task, int *ret_signals) {
                 r = *ret_signals = block_signals();
         if (r >= 0)
                 r = take_over(m, task, *ret_signals);
-        /* What another VM had could not be looked at: a disk may be mounted now. */
         if (r > 0)
-                r = check(m, task, &findings, "this swap was not begun");
+                r = check_again(m, task, &findings);
         return r >= 0 && was_stopped(*ret_signals, 0) ? -EINTR : r;
 }
 
