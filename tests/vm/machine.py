@@ -23,9 +23,11 @@ PAYLOAD_SIZE = 64 << 20
 # byte by byte and makes the kernel's copying three to seven times as slow; a fifth level of page tables is one more to walk.
 CPU = 'max,-svm,-erms,-fsrm,-la57'
 
-# A single processor is emulated without memory barriers otherwise, and devices, which have threads of their own, miss what
-# they are told (before QEMU's c914d46d0a): a screen stays what it was.
 ACCELERATOR = 'tcg,thread=multi,tb-size=768'
+
+# Where there can be but one processor it is emulated without memory barriers, and devices, which have threads of their own,
+# miss what they are told (before QEMU's c914d46d0a): a screen stays what it was.
+PROCESSORS_MAX = 2
 
 # The kernel counts timer interrupts over some milliseconds and panics where a busy machine emulated none: no_timer_check.
 # QEMU lets a processor's time stamps never go back, not even when it loads an earlier state of the machine: tsc=unstable.
@@ -79,7 +81,7 @@ class Machine:
         return [
             'qemu-system-x86_64', '-name', f'vfio-gpu-lab-{self.profile}', '-nodefaults', '-display', 'none',
             '-machine', 'q35,kernel-irqchip=split', '-accel', ACCELERATOR,
-            '-cpu', CPU, '-smp', str(PROCESSORS.get(self.profile, 1)), '-m', '1536M',
+            '-cpu', CPU, '-smp', f'{PROCESSORS.get(self.profile, 1)},maxcpus={PROCESSORS_MAX}', '-m', '1536M',
             '-drive', f'if=pflash,format=raw,readonly=on,file={FIRMWARE}/OVMF_CODE_4M.fd',
             '-drive', f'if=pflash,format=qcow2,cache=unsafe,file={self.variables}',
             '-kernel', str(self.image.kernel), '-initrd', str(self.image.initrd), '-append',
