@@ -285,6 +285,10 @@ class PC:
         """Everything that helps to understand a failure, each as far as it can still be had."""
         directory = pathlib.Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
+        # The commands may have it drawn anew.
+        picture = self._screen_or_none('gpu')
+        if picture:
+            picture.save_png(directory / 'screen.png')
         commands = {
             'journal.txt': 'journalctl --no-pager -o short-monotonic -b',
             'dmesg.txt': 'dmesg',
@@ -299,9 +303,6 @@ class PC:
             except (ChannelTimeout, OSError) as error:
                 text = f'not available: {error}\n'
             (directory / name).write_text(text)
-        picture = self._screen_or_none('gpu')
-        if picture:
-            picture.save_png(directory / 'screen.png')
         for name in ('transcript', 'serial.log', 'qemu.err', 'qemu.log'):
             if (self.machine.directory / name).exists():
                 shutil.copy(self.machine.directory / name, directory / name)
