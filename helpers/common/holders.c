@@ -363,11 +363,29 @@ static void list_kernel_threads(char ***ret) {
                 (void) strv_split(children, " ", ret);
 }
 
+/* Adds a process that has the node open, unless it is one of those that do not count. */
+static int add_holder(pid_t pid, const char *node, Holder **holders, size_t *n) {
+        Holder *grown;
+        int r;
+
+        grown = reallocarray(*holders, *n + 1, sizeof(Holder));
+        if (!grown)
+                return -ENOMEM;
+        *holders = grown;
+
+        r = describe_process(pid, node, grown + *n);
+        if (r < 0 || is_harmless(grown + *n))
+                holder_done(grown + *n);
+        else
+                (*n)++;
+        return r;
+}
+
 int holders_find(char *const *names, Holder **ret, size_t *ret_n) {
         _cleanup_strv_free_ char **kernel_threads = NULL;
         _cleanup_closedir_ DIR *proc = opendir("/proc");
         _cleanup_(nodes_done) Nodes nodes = {};
-        Holder *holders = NULL, *grown;
+        Holder *holders = NULL;
         struct dirent *entry;
         size_t n = 0;
         int r = proc ? nodes_read(names, &nodes) : -errno;
@@ -379,29 +397,16 @@ int holders_find(char *const *names, Holder **ret, size_t *ret_n) {
 
                 if (pid > 0 && pid != getpid() && !strv_contains(kernel_threads, entry->d_name))
                         node = find_node(&nodes, pid);
-                if (!node)
-                        continue;
-                grown = reallocarray(holders, n + 1, sizeof(Holder));
-                if (!grown) {
-                        r = -ENOMEM;
-                        break;
-                }
-                holders = grown;
-                r = describe_process(pid, node, holders + n);
-                if (r < 0 || is_harmless(holders + n))
-                        holder_done(holders + n);
-                else
-                        n++;
+                if (node)
+                        r = add_holder(pid, node, &holders, &n);
         }
 
-        /* Also where what was found does not count. */
-        if (r < 0 || n == 0) {
+        /* Of those that do not count the memory is left. */
+        if (r < 0 || n == 0)
                 holders_free(holders, n);
-                holders = NULL;
-        }
         if (r < 0)
                 return r;
-        *ret = holders;
+        *ret = n > 0 ? holders : NULL;
         *ret_n = n;
         return 0;
 }
