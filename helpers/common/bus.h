@@ -19,9 +19,6 @@ int manager_open(const char *address, Manager **ret);
 /* The same for the system's manager, unless *m is connected already. */
 int manager_open_once(Manager **m);
 
-/* What the answer to manager_queue() is called where there is no such unit. */
-#define BUS_ERROR_NO_SUCH_UNIT "org.freedesktop.systemd1.NoSuchUnit"
-
 Manager *manager_close(Manager *m);
 DEFINE_CLEANUP(Manager *, manager_close)
 #define _cleanup_manager_ _cleanup_(manager_closep)
@@ -60,6 +57,9 @@ int manager_list_units(Manager *m, char *const *states, char *const *patterns, c
 
 /* Lists the names of all unit files, loaded or not. Returns 0 or a negative errno. */
 int manager_list_unit_files(Manager *m, char ***ret);
+
+/* What the answer to manager_queue() is called where there is no such unit. */
+#define BUS_ERROR_NO_SUCH_UNIT "org.freedesktop.systemd1.NoSuchUnit"
 
 /* Asks for a job ("StartUnit", "StopUnit") and remembers it for manager_wait(). With mode "replace" it takes
  * the place of jobs that it contradicts, with "fail" they have precedence. 'error' receives the manager's

@@ -95,7 +95,8 @@ typedef struct Findings {
         size_t n;
 } Findings;
 
-/* Adds a finding, with a sentence made as by printf(), unless it is there already. Returns 0, or -ENOMEM with the findings as they were. */
+/* Adds a finding, with a sentence made as by printf(), unless it is there already. Returns 0, or -ENOMEM with the
+ * findings as they were. */
 int findings_add(Findings *findings, FindingType type, const char *object, const char *format, ...) _printf_(4, 5);
 
 /* Returns whether there is one of that type. */
