@@ -216,19 +216,18 @@ static int note_functions(const Task *task, int state, Function **ret) {
 /* Its vfio-pci would be noted as the driver to give them back to. The checks of vfio-gpu@.service see to that;
  * a target is started without them as well. */
 static int refuse_other_vm(const Task *task) {
-        _cleanup_strv_free_ char **owners = NULL;
+        _cleanup_strv_free_ char **others = NULL;
         int r;
 
-        r = functions_owners(task->functions, &owners);
+        r = functions_owners(task->functions, task->vm, &others);
         if (r < 0)
                 return log_error_errno(r, "cannot look for other swaps: %m");
-        STRV_FOREACH(owner, owners)
-                if (!streq(*owner, task->vm))
-                        return log_full(LOG_ERR, EBUSY, &(LogSubject) { .function = *task->functions },
-                                        "%s, or a function beside it, is still on record as handed over by "
-                                        "vfio-gpu@%s.service: run 'vfio-gpuctl recover \"%s\"' first",
-                                        *task->functions, *owner, *owner);
-        return 0;
+        if (!others)
+                return 0;
+        return log_full(LOG_ERR, EBUSY, &(LogSubject) { .function = *task->functions },
+                        "%s, or a function beside it, is still on record as handed over by "
+                        "vfio-gpu@%s.service: run 'vfio-gpuctl recover \"%s\"' first",
+                        *task->functions, *others, *others);
 }
 
 static int unbind_consoles(const Task *task, int state, Patience *patience) {

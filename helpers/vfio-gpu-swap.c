@@ -90,18 +90,9 @@ static int check(Manager *m, const Task *task, Findings *findings, const char *u
 
 /* Lists which other VMs were handed one of the functions. */
 static int find_others(const Task *task, char ***ret) {
-        _cleanup_strv_free_ char **owners = NULL, **others = NULL;
-        int r;
+        int r = functions_owners(task->functions, task->vm, ret);
 
-        r = functions_owners(task->functions, &owners);
-        STRV_FOREACH(owner, owners)
-                if (r >= 0 && !streq(*owner, task->vm))
-                        r = strv_extend(&others, *owner);
-        if (r < 0)
-                return log_error_errno(r, "cannot look for other swaps: %m; this swap was not begun");
-
-        *ret = TAKE_PTR(others);
-        return 0;
+        return r < 0 ? log_error_errno(r, "cannot look for other swaps: %m; this swap was not begun") : 0;
 }
 
 static int stop_other(Manager *m, const char *other, int signals) {

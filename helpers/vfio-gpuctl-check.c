@@ -141,7 +141,7 @@ static void agree(const Plan *plan) {
         _cleanup_strv_free_ char **owners = NULL;
         _cleanup_free_ char *loser = NULL;
 
-        (void) functions_owners(plan->functions, &owners);
+        (void) functions_owners(plan->functions, NULL, &owners);
         if (owners)
                 (void) vm_name_unescape(*owners, &loser);
         if (strv_contains(owners, plan->escaped))

@@ -87,7 +87,7 @@ static int has_owner(const char *address) {
         _cleanup_strv_free_ char **owners = NULL;
         int r;
 
-        r = functions_owners(STRV_MAKE(address), &owners);
+        r = functions_owners(STRV_MAKE(address), NULL, &owners);
         return r < 0 ? r : owners != NULL;
 }
 

@@ -83,17 +83,9 @@ static int check_iommu(CheckContext *c) {
                                    "write to all of the host's memory: %s", todo) : -ENOMEM;
 }
 
-static int list_others(CheckContext *c, char ***ret) {
-        int r = 0;
-
-        STRV_FOREACH(owner, c->owners)
-                if (r >= 0 && !streq(*owner, c->check->vm))
-                        r = strv_extend(ret, *owner);
-        return r;
-}
-
-/* Companions are found once for each group. */
-static int check_group(CheckContext *c, const char *address, char *const *others, char ***seen) {
+/* Companions are found once for each group. What another VM was handed is the host's again before this one's
+ * turn comes. */
+static int check_group(CheckContext *c, const char *address, char ***seen) {
         _cleanup_free_ char *group = NULL, *problem = NULL;
         int r;
 
@@ -109,25 +101,22 @@ static int check_group(CheckContext *c, const char *address, char *const *others
         if (strv_contains(*seen, group))
                 return 0;
 
-        r = group_problem(address, c->check->functions, others, &problem);
+        r = group_problem(address, c->check->functions, c->others, &problem);
         if (r >= 0 && problem)
                 r = findings_add(c->findings, FINDING_GROUP_SHARED, address, "%s", problem);
         return r < 0 ? r : strv_extend(seen, group);
 }
 
 int check_groups(CheckContext *c) {
-        _cleanup_strv_free_ char **seen = NULL, **others = NULL;
+        _cleanup_strv_free_ char **seen = NULL;
         int r;
 
-        /* What another VM was handed is the host's again before this one's turn comes. */
-        r = list_others(c, &others);
-        if (r >= 0)
-                r = check_iommu(c);
+        r = check_iommu(c);
         for (const Function *f = c->functions; r > 0 && f->address; f++) {
                 int k = pci_class(f->address);
 
                 if (k >= 0 && !pci_class_is_bridge(k))
-                        k = check_group(c, f->address, others, &seen);
+                        k = check_group(c, f->address, &seen);
                 if (k < 0)
                         return k;
         }

@@ -13,6 +13,7 @@ typedef struct CheckContext {
         Findings *findings;
         Function *functions; /* as they are, without those that are not on the bus */
         char **owners;       /* the VMs that were handed one of them */
+        char **others;       /* those but for the VM of this check */
 } CheckContext;
 
 /* Swaps of this VM and others: in progress, given up half-way, and VMs that run. */

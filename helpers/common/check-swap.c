@@ -87,7 +87,7 @@ static int check_other(CheckContext *c, const char *unit) {
         r = manager_unit_string(c->manager, unit, "Unit", "ActiveState", &state);
         if (r < 0)
                 return r;
-        if (!streq(state, "activating") && (!streq(state, "deactivating") || strv_contains(c->owners, vm)))
+        if (!streq(state, "activating") && (!streq(state, "deactivating") || strv_contains(c->others, vm)))
                 return 0;
         r = vm_name_unescape(unit, &typed);
         return r < 0 ? r : findings_add(c->findings, FINDING_SWAP_IN_PROGRESS, unit,
@@ -117,9 +117,9 @@ int check_swaps(CheckContext *c) {
         r = check_others(c);
         if (r >= 0)
                 r = check_own_state(c);
-        STRV_FOREACH(owner, c->owners)
-                if (r >= 0 && !streq(*owner, c->check->vm))
-                        r = check_owner(c, *owner);
+        STRV_FOREACH(other, c->others)
+                if (r >= 0)
+                        r = check_owner(c, *other);
         return r;
 }
 
@@ -141,9 +141,9 @@ static int add_running(CheckContext *c, const char *who) {
                 return findings_add(c->findings, FINDING_VM_RUNNING, NULL,
                                     "the GPU is in use through vfio-pci: %s; end that VM first", who);
 
-        STRV_FOREACH(owner, c->owners)
-                if (r >= 0 && !streq(*owner, c->check->vm))
-                        r = add_running_vm(c, *owner, who);
+        STRV_FOREACH(other, c->others)
+                if (r >= 0)
+                        r = add_running_vm(c, *other, who);
         return r;
 }
 

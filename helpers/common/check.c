@@ -45,12 +45,14 @@ static int read_functions(char *const *addresses, Function **ret) {
 
 int check_run(Manager *m, const Check *check, Findings *findings) {
         _cleanup_functions_free_ Function *functions = NULL;
-        _cleanup_strv_free_ char **owners = NULL;
+        _cleanup_strv_free_ char **owners = NULL, **others = NULL;
         int r;
 
         r = read_functions(check->functions, &functions);
         if (r >= 0)
-                r = functions_owners(check->functions, &owners);
+                r = functions_owners(check->functions, NULL, &owners);
+        if (r >= 0)
+                r = functions_owners(check->functions, check->vm, &others);
 
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(parts); i++)
                 r = parts[i](&(CheckContext) {
@@ -59,6 +61,7 @@ int check_run(Manager *m, const Check *check, Findings *findings) {
                         .findings = findings,
                         .functions = functions,
                         .owners = owners,
+                        .others = others,
                 });
         return r < 0 ? r : 0;
 }

@@ -297,7 +297,7 @@ static int is_owner(const char *vm, char *const *addresses) {
         return 0;
 }
 
-int functions_owners(char *const *addresses, char ***ret) {
+int functions_owners(char *const *addresses, const char *except, char ***ret) {
         _cleanup_strv_free_ char **vms = NULL, **owners = NULL;
         int r;
 
@@ -306,6 +306,8 @@ int functions_owners(char *const *addresses, char ***ret) {
                 return r;
 
         STRV_FOREACH(vm, vms) {
+                if (except && streq(*vm, except))
+                        continue;
                 r = is_owner(*vm, addresses);
                 if (r > 0)
                         r = strv_extend(&owners, *vm);

@@ -52,9 +52,9 @@ int functions_forget(int state);
  * errno. */
 int functions_load(int state, Function **ret);
 
-/* Lists the VMs (their escaped names) that were handed one of the functions and have not given it back.
- * Returns 0 or a negative errno. */
-int functions_owners(char *const *addresses, char ***ret);
+/* Lists the VMs (their escaped names) that were handed one of the functions and have not given it back, but for
+ * 'except' (NULL: all of them). Returns 0 or a negative errno. */
+int functions_owners(char *const *addresses, const char *except, char ***ret);
 
 /* Finds the driver that one of the VMs (their escaped names) gives the function back to. Returns 1 with its name
  * to be freed, "" for none, 0 if none of them was handed the function, or -ENOMEM. */
