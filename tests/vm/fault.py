@@ -5,7 +5,7 @@ A fault happens once. However it ends, the host has to be as it was before, and 
 
 import re
 
-from host import AUDIO, entry, GPU, Host, MORE, ONE_VM, SECOND, SLEEPS, states, step, VM
+from host import AUDIO, entry, GPU, Host, MORE, ONE_VM, PATIENCE, SECOND, SLEEPS, states, step, VM
 from pc import GENERATED
 from verdict import forget_renewed, has_reason, judge, NoReason, settle
 
@@ -170,9 +170,10 @@ class Fault:
 
     def prepare(self, pc):
         """Returns the host as it has to be again."""
-        # A PC that nothing was done to is known.
+        # A PC that nothing was done to is known. Otherwise the desktop may just have been started.
         if self.row.before:
             pc.sh(self.row.before)
+            pc.wait_screen(pc.begin[0], timeout=PATIENCE)
         wrapped = f'{self.row.unit}.d/zz-fault.conf', self.wrap
         host = Host(pc, self.row.config, self.row.functions, [*self.row.units, wrapped])
         pc.put('/usr/local/sbin/fault-once', WRAPPER, 0o755)
