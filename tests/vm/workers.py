@@ -95,6 +95,8 @@ class Worker:
 
     def work(self):
         signal.signal(signal.SIGALRM, give_up)
+        # What the process that this one is a copy of knows, it goes on to know.
+        FOUND.take()
         try:
             while (index := self.inner.recv()) is not None:
                 name, function = self.cases[index]
