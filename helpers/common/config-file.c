@@ -61,6 +61,16 @@ static char *find_section_end(char *text) {
         return NULL;
 }
 
+/* Where the name ends if there is no head's end: at a comment, or where somebody meant to end it. */
+static char *find_torn_end(char *text) {
+        char *end = text + strcspn(text, "]");
+
+        for (char *p = text + 1; p < end; p++)
+                if (strchr("#;", *p) && isblank((unsigned char) p[-1]))
+                        return p;
+        return end;
+}
+
 /* inih cuts names of sections at 49 characters and says nothing about empty ones. */
 static int open_section(Reader *r, const char *text) {
         _cleanup_free_ char *head = strdup(text);
@@ -68,7 +78,7 @@ static int open_section(Reader *r, const char *text) {
 
         if (!head)
                 return -ENOMEM;
-        end = find_section_end(head) ?: head + strcspn(head, "]");
+        end = find_section_end(head) ?: find_torn_end(head);
         r->passing_over = !find_section_end(head);
         *end = 0;
 

@@ -329,12 +329,14 @@ static void test_scopes(void) {
                 *shared = parse("[GPU]\nDevices=x\n[VM a]\n[VM b]\nDevices=01:00.0\n"),
                 *nameless = parse("A=b\n[VM a]\nDevices=01:00.0\n"),
                 *torn = parse("[VM a\nDevices=01:00.0\n[VM b]\nDevices=01:00.0\n"),
+                *torn_before_comment = parse("[VM a#1 # the first\nDevices=01:00.0\n"),
                 *torn_host = parse("[Host\nStopUnits=\n[VM b]\nDevices=01:00.0\n"),
                 *bad_names = parse("[VM]\n[VM ..]\n[VM a/b]\nDevices=x\n[VM c]\nDevices=01:00.0\n");
 
         ok(n_problems(shared, "a") == 1 && n_problems(shared, "b") == 0);
         ok(n_problems(nameless, "a") == 1);
-        ok(n_problems(torn, "a") >= 1 && n_problems(torn, "b") == 0);
+        ok(config_find_vm(torn, "a") && n_problems(torn, "a") >= 1 && n_problems(torn, "b") == 0);
+        ok(config_find_vm(torn_before_comment, "a#1") && n_problems(torn_before_comment, "a#1") >= 1);
         ok(n_problems(torn_host, "b") == 1);
         ok(bad_names->has_errors && bad_names->n_vms == 1 && n_problems(bad_names, "c") == 0);
 }
