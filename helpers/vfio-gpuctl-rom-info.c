@@ -26,10 +26,11 @@ static const char *const warnings[ROM_WARNING_MAX] = {
         [ROM_EFI_HEADER] = "a UEFI image has a damaged header: a VM with UEFI does not run it",
         [ROM_EFI_NOT_X64] = "a UEFI image is for another processor than x64: a PC's VM does not run it",
         [ROM_NO_UEFI_X64] = "there is no UEFI image for x64: a VM with UEFI has no picture before the "
-                            "guest's driver makes one; one with SeaBIOS has",
+                            "guest's driver makes one",
         [ROM_PCIR_UNALIGNED] = "a PCI data structure is not at a multiple of four bytes: UEFI and newer "
                                "kernels do not see that image",
-        [ROM_UNTERMINATED] = "no image is marked as the last one: usual with AMD's, and harmless",
+        [ROM_UNTERMINATED] = "no image is marked as the last one: usual with AMD's, and harmless; in that of "
+                             "another maker's card an image may be missing, as in a dump that was cut off",
         [ROM_UNALIGNED_PREFIX] = "what is before the ROM is no multiple of 512 bytes: the file may have "
                                  "lost or gained bytes",
         [ROM_SECOND_ROM_OTHER_DEVICE] = "behind the ROM is one of another card, which is left out: make "

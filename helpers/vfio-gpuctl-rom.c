@@ -87,7 +87,12 @@ static int check_card(const Rom *rom, const char *address) {
                 r = pci_read_number(address, "device", &device);
         if (r < 0)
                 return log_error_errno(r, "cannot find out what card %s is: %m.", address);
-        if (!rom_card(rom, &rom_vendor, &rom_device) || (rom_vendor == vendor && rom_device == device))
+        if (!rom_card(rom, &rom_vendor, &rom_device)) {
+                log_warning("warning: the ROM names no card, so that it cannot be compared with the one at %s.",
+                            address);
+                return 0;
+        }
+        if (rom_vendor == vendor && rom_device == device)
                 return 0;
         return log_error_errno(EINVAL,
                                "this is not the ROM of the card at %s: it is for %04x:%04x, and the card is "
@@ -176,20 +181,21 @@ static int patch(const Options *options) {
         return r < 0 ? r : write_rom(&input, options, options->words[1]);
 }
 
+/* With them it is not known which card the VM gets. */
+static int refuse_problems(const Config *config, const Vm *vm) {
+        _cleanup_strv_free_ char **problems = NULL;
+
+        if (config_problems(config, vm, &problems) < 0)
+                return log_oom();
+        STRV_FOREACH(problem, problems)
+                log_error("%s.", *problem);
+        return problems ? -EINVAL : 0;
+}
+
 /* Finds the one graphics card that a VM gets. */
-static int find_card(const char *name, char **ret) {
-        _cleanup_config_free_ Config *config = NULL;
+static int find_card_of(const Config *config, const Vm *vm, char **ret) {
         _cleanup_strv_free_ char **found = NULL;
         _cleanup_free_ char *all = NULL;
-        const Vm *vm;
-
-        log_set_max_level(LOG_CRIT);
-        if (config_load(&config) < 0)
-                return log_oom();
-        log_set_max_level(LOG_INFO);
-        vm = find_vm(config, name);
-        if (!vm)
-                return -ENOENT;
 
         STRV_FOREACH(address, config_value(config, vm, KEY_DEVICES)->list) {
                 int class = pci_class(*address);
@@ -205,6 +211,23 @@ static int find_card(const char *name, char **ret) {
                                        vm->name, all ?: "them");
         *ret = strdup(*found);
         return *ret ? 0 : log_oom();
+}
+
+/* What is wrong with other VMs is not told. */
+static int find_card(const char *name, char **ret) {
+        _cleanup_config_free_ Config *config = NULL;
+        const Vm *vm;
+        int r;
+
+        log_set_max_level(LOG_CRIT);
+        r = config_load(&config);
+        log_set_max_level(LOG_INFO);
+        if (r < 0)
+                return log_oom();
+
+        vm = find_vm(config, name);
+        r = vm ? refuse_problems(config, vm) : -ENOENT;
+        return r < 0 ? r : find_card_of(config, vm, ret);
 }
 
 static int dump(const Options *options) {

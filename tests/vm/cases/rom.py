@@ -85,6 +85,8 @@ def case_boot_gpu(pc):
     assert status == 1, output
     demand(output, f'{GPU} is the GPU that this machine was booted with', 'nvflash', "No such file or directory")
     assert not compare(before, pc.host_state())
+    pc.config(ONE_VM + '[VM macOS]\nDevices=1:0.0\n')
+    demand(pc.run('vfio-gpuctl rom dump macOS /run/card.rom')[1], 'Devices=: "1:0.0" is no PCI address')
 
 
 def case_seabios(pc):
