@@ -69,6 +69,25 @@ static int builtin_cd(Shell *s, ShellCall *call, ShellStatus *ret) {
         return r;
 }
 
+static int builtin_pushd(Shell *s, ShellCall *call, ShellStatus *ret) {
+        ShellDirectory *pushed = arena_alloc(s->arena, sizeof(ShellDirectory));
+
+        if (!pushed)
+                return -ENOMEM;
+        *pushed = (ShellDirectory) { s->pushed, s->directory };
+        s->pushed = pushed;
+        return builtin_cd(s, call, ret);
+}
+
+static int builtin_popd(Shell *s, _unused_ ShellCall *call, ShellStatus *ret) {
+        if (s->pushed) {
+                s->directory = s->pushed->name;
+                s->pushed = s->pushed->next;
+        }
+        *ret = SHELL_TRUE;
+        return 0;
+}
+
 static int builtin_false(_unused_ Shell *s, _unused_ ShellCall *call, ShellStatus *ret) {
         *ret = SHELL_FALSE;
         return 0;
@@ -208,8 +227,10 @@ static const struct {
         const char *names;
         ShellBuiltin run;
 } builtins[] = {
-        { ": true pwd wait trap alias unalias pushd popd jobs hash disown shopt ulimit umask", builtin_nothing },
+        { ": true pwd wait trap alias unalias jobs hash disown shopt ulimit umask", builtin_nothing },
         { "cd", builtin_cd },
+        { "pushd", builtin_pushd },
+        { "popd", builtin_popd },
         { "false", builtin_false },
         { "type", builtin_question },
         { "test [", builtin_test },

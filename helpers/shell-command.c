@@ -18,6 +18,13 @@ int shell_find_path(Shell *s, const char *name, char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
+int shell_add_output(Shell *s, Strings *outputs, char *name) {
+        char *path = name;
+        int r = *name == SHELL_UNKNOWN || *name == '~' ? 0 : shell_find_path(s, name, &path);
+
+        return r < 0 ? r : strings_add(s->arena, outputs, shell_word_in("/sys/* /proc/*", path) ? path : name);
+}
+
 int shell_problem(Shell *s, const ShellCall *call, ShellProblem problem, const char *reason) {
         return s->caller->problem(call, problem, reason, s->caller->userdata);
 }
@@ -75,6 +82,9 @@ static const struct Wrapper {
         { "stdbuf", "ioe", 0, false },
         { "time", "fo", 0, false },
         { "unbuffer", "", 0, false },
+        { "flock", "wE", 1, false },
+        { "numactl", "NCmip", 0, false },
+        { "systemd-cat", "tp", 0, false },
         { "xargs", "adEILnPs", 0, false, true },
 };
 
@@ -99,29 +109,50 @@ static void drop_words(ShellCall *call, size_t n) {
         call->n_words -= n;
 }
 
-/* Takes the words of one wrapper off. Returns whether it only asks something, and the text in place of which
- * words come. */
+/* Returns whom an option says that a command is run as, or NULL. */
+static const char *find_user(const ShellCall *call) {
+        const char *word = call->words[0], *user = startswith(word, "--user=");
+
+        if (user || (word[1] != 'u' && !streq(word, "--user")))
+                return user;
+        return word[1] == 'u' && word[2] ? word + 2 : call->n_words > 1 ? call->words[1] : NULL;
+}
+
+/* Takes the value of an option off. Returns whether the wrapper only asks something with it, and the text in
+ * place of which words come. */
+static bool take_option(ShellCall *call, const struct Wrapper *wrapper, const char **ret_replaced) {
+        const char *word = call->words[0];
+        const char *user = wrapper->is_user ? find_user(call) : NULL;
+
+        call->is_user |= user && !streq(user, "root");
+        if (wrapper->adds_words && word[1] == 'I')
+                *ret_replaced = word[2] ? word + 2 : call->n_words > 1 ? call->words[1] : "";
+        if (word[1] == '-' ? user && streq(word, "--user") : word[1] && !word[2] && strchr(wrapper->options, word[1]))
+                drop_words(call, 1);
+        return streq(wrapper->name, "command") && (word[1] == 'v' || word[1] == 'V');
+}
+
+/* Takes the words of one wrapper off. Returns as above. */
 static bool unwrap(ShellCall *call, const struct Wrapper *wrapper, const char **ret_replaced) {
         size_t operands = wrapper->n_operands;
         bool asks = false;
 
         for (drop_words(call, 1); call->n_words > 0; drop_words(call, 1)) {
-                const char *word = call->words[0];
+                char **word = call->words;
 
-                if (streq(word, "--")) {
+                if (streq(*word, "--")) {
                         drop_words(call, 1);
                         break;
                 }
-                if (*word == '-' && word[1] && word[1] != '-') {
-                        asks |= streq(wrapper->name, "command") && (word[1] == 'v' || word[1] == 'V');
-                        call->is_user |= wrapper->is_user && word[1] == 'u';
-                        if (wrapper->adds_words && word[1] == 'I')
-                                *ret_replaced = word[2] ? word + 2 : call->n_words > 1 ? call->words[1] : "";
-                        if (!word[2] && strchr(wrapper->options, word[1]))
-                                drop_words(call, 1);
-                } else if (*word == '-')
-                        call->is_user |= wrapper->is_user && startswith(word, "--user");
-                else if (!is_assignment(word) && operands-- == 0)
+                if (streq(wrapper->name, "flock") && shell_word_in("-c --command", *word)) {
+                        /* A text, as a shell has it. */
+                        *--call->words = (char *) "sh";
+                        call->n_words++;
+                        break;
+                }
+                if (**word == '-')
+                        asks |= take_option(call, wrapper, ret_replaced);
+                else if (!is_assignment(*word) && operands-- == 0)
                         break;
         }
         return asks;
@@ -134,11 +165,13 @@ static bool is_shell(const char *word) {
 
 static int run_script(Shell *s, const Script *script, char **arguments, size_t n, ShellStatus *ret) {
         Shell child = {
+                .parent = s,
                 .arena = s->arena,
                 .caller = s->caller,
                 .script = script,
                 .arguments = arguments,
                 .n_arguments = n,
+                .given = { .list = arguments, .n = n },
                 .condition = s->condition,
                 .depth = s->depth,
                 .steps = s->steps,
@@ -153,6 +186,20 @@ static int run_script(Shell *s, const Script *script, char **arguments, size_t n
         return r;
 }
 
+/* Returns whether the script was run with these arguments and is not done: it runs itself as root, say, or with
+ * a log. */
+static bool is_repeated(const Shell *s, const char *name, const ShellCall *call) {
+        for (; s; s = s->parent) {
+                bool same = streq(s->script->name, name) && s->given.n == call->n_words - 1;
+
+                for (size_t i = 0; same && i < s->given.n; i++)
+                        same = streq(s->given.list[i], call->words[i + 1]);
+                if (same)
+                        return true;
+        }
+        return false;
+}
+
 /* Returns 1 if there is a script of that name, which was run, 0 if not, or a negative errno. */
 static int try_script(Shell *s, ShellCall *call, ShellStatus *ret) {
         char *name = call->words[0];
@@ -162,12 +209,33 @@ static int try_script(Shell *s, ShellCall *call, ShellStatus *ret) {
         if (!shell_is_known(name))
                 return 0;
         r = strchr(name, '/') ? shell_find_path(s, name, &name) : 0;
-        if (r >= 0)
-                r = s->caller->script(name, false, &script, s->caller->userdata);
+        if (r < 0)
+                return r;
+        call->is_repeated = is_repeated(s, name, call);
+        if (call->is_repeated)
+                return 1;
+        r = s->caller->script(name, false, &script, s->caller->userdata);
         if (r <= 0)
                 return r;
         r = run_script(s, script, call->words + 1, call->n_words - 1, ret);
         return r < 0 ? r : 1;
+}
+
+/* Returns whether su or runuser is for another user than root, who runs the scripts. */
+static bool is_for_user(const ShellCall *call) {
+        static const char with_value[] = "--command --shell --group --supp-group --whitelist-environment";
+
+        for (size_t i = 1; i < call->n_words; i++) {
+                const char *word = call->words[i];
+
+                if (*word != '-')
+                        return !streq(word, "root");
+                if (word[1] == '-')
+                        i += shell_word_in(with_value, word);
+                else
+                        i += word[1] && strchr("csgGw", word[strlen(word) - 1]);
+        }
+        return false;
 }
 
 static int run_shell(Shell *s, ShellCall *call, ShellStatus *ret) {
@@ -175,7 +243,7 @@ static int run_shell(Shell *s, ShellCall *call, ShellStatus *ret) {
         size_t i = 1;
 
         *ret = SHELL_EXPECTED;
-        call->is_user |= is_su;
+        call->is_user |= is_su && is_for_user(call);
         for (; i < call->n_words; i++) {
                 const char *word = call->words[i], *text = startswith(word, "--command=");
 
@@ -194,6 +262,7 @@ static int run_shell(Shell *s, ShellCall *call, ShellStatus *ret) {
 
                 drop_words(&script, i);
                 r = try_script(s, &script, ret);
+                call->is_repeated = script.is_repeated;
                 return r != 0 ? (r < 0 ? r : 0) :
                                 shell_problem(s, call, SHELL_RUNS_UNREAD, "runs a script that cannot be read");
         }
@@ -202,13 +271,18 @@ static int run_shell(Shell *s, ShellCall *call, ShellStatus *ret) {
 }
 
 static int run_function(Shell *s, const ShellVariable *function, ShellCall *call, ShellStatus *ret) {
+        ShellLocal *locals = s->locals;
         char **arguments = s->arguments;
         size_t n = s->n_arguments;
         int r;
 
         s->arguments = call->words + 1;
         s->n_arguments = call->n_words - 1;
+        s->functions++;
         r = shell_run_node(s, function->function, ret);
+        s->functions--;
+        for (; s->locals != locals && r >= 0; s->locals = s->locals->next)
+                r = shell_set(s, s->locals->variable, &s->locals->values, s->locals->is_list);
         s->arguments = arguments;
         s->n_arguments = n;
         if (s->leave == SHELL_RETURNS)
@@ -265,9 +339,10 @@ static int add_unknown(Shell *s, ShellCall *call, const char *replaced) {
         return r;
 }
 
-/* Takes wrappers off. Returns 1 if that leaves nothing to be run, 0 if it does, or -ENOMEM. */
-static int unwrap_all(Shell *s, ShellCall *call, bool *ret_wrapped, bool *ret_exec, ShellStatus *ret) {
-        const struct Wrapper *wrapper;
+/* Takes wrappers off. Returns 1 if that leaves nothing to be run, but for a shell, 0 if it does, or -ENOMEM. */
+static int unwrap_all(Shell *s, ShellCall *call, bool *ret_wrapped, bool *ret_shell, bool *ret_exec,
+                      ShellStatus *ret) {
+        const struct Wrapper *wrapper = NULL;
 
         for (unsigned n = 0; call->n_words > 0 && n < WRAPPERS_MAX; n++) {
                 const char *replaced = NULL;
@@ -276,6 +351,7 @@ static int unwrap_all(Shell *s, ShellCall *call, bool *ret_wrapped, bool *ret_ex
                 if (!wrapper)
                         return 0;
                 *ret_wrapped = true;
+                *ret_shell = wrapper->is_user;
                 *ret_exec |= streq(wrapper->name, "exec");
                 if (unwrap(call, wrapper, &replaced)) {
                         *ret = SHELL_MAYBE;
@@ -298,15 +374,16 @@ static int tell_not_run(Shell *s, const ShellCall *call) {
 }
 
 static int run_words(Shell *s, ShellCall *call, ShellStatus *ret) {
-        bool wrapped = false, is_exec = false;
+        bool wrapped = false, has_shell = false, is_exec = false;
         int r;
 
-        r = unwrap_all(s, call, &wrapped, &is_exec, ret);
+        r = unwrap_all(s, call, &wrapped, &has_shell, &is_exec, ret);
         if (r < 0)
                 return r;
         if (r > 0)
                 /* "sudo -s" with a here-document */
-                return wrapped && !is_exec && call->n_words == 0 && s->input ? run_other_shell(s, call, s->input) : 0;
+                return has_shell && !is_exec && call->n_words == 0 && s->input ?
+                               run_other_shell(s, call, s->input) : 0;
 
         if (is_shell(call->words[0]))
                 call->text = s->input;
@@ -319,7 +396,7 @@ static int run_words(Shell *s, ShellCall *call, ShellStatus *ret) {
                 r = try_script(s, call, ret);
         if (r == 0)
                 r = tell_not_run(s, call);
-        if (is_exec && s->leave == SHELL_STAYS)
+        if (is_exec && s->leave == SHELL_STAYS && !call->is_repeated)
                 s->leave = SHELL_EXITS;
         return r < 0 ? r : 0;
 }
@@ -352,9 +429,41 @@ int shell_expand_redirections(Shell *s, const ShellNode *node, ShellCall *call) 
                 if (redirection->type != SHELL_WRITE)
                         s->input = redirection->type == SHELL_INLINE ? value : NULL;
                 else if (redirection->is_output)
-                        r = strings_add(s->arena, &outputs, value);
+                        r = shell_add_output(s, &outputs, value);
         }
         call->outputs = outputs.list;
+        return r;
+}
+
+static int note_local(Shell *s, const char *name) {
+        ShellLocal *local = arena_alloc(s->arena, sizeof(ShellLocal));
+        ShellVariable *v;
+        int r;
+
+        if (!local)
+                return -ENOMEM;
+        r = shell_variable(s, name, &v);
+        if (r < 0)
+                return r;
+        *local = (ShellLocal) { s->locals, v, v->values, v->is_list };
+        s->locals = local;
+        return 0;
+}
+
+/* What a function declares is its own, unless that is with -g. */
+static int note_locals(Shell *s, const ShellNode *node, const ShellCall *call) {
+        int r = 0;
+
+        if (s->functions == 0 || !shell_word_in("local declare typeset", call->words[0]))
+                return 0;
+        for (size_t i = 1; i < call->n_words; i++)
+                if (call->words[i][0] == '-' && strchr(call->words[i], 'g'))
+                        return 0;
+        for (const ShellAssignment *a = node->assignments; a && r >= 0; a = a->next)
+                r = note_local(s, a->name);
+        for (size_t i = 1; i < call->n_words && r >= 0; i++)
+                if (shell_name_is(call->words[i]))
+                        r = note_local(s, call->words[i]);
         return r;
 }
 
@@ -372,12 +481,15 @@ int shell_run_simple(Shell *s, const ShellNode *node, ShellStatus *ret) {
         int r;
 
         *ret = SHELL_EXPECTED;
-        s->output = NULL;
         r = expand_words(s, node, &call);
+        if (r >= 0 && call.n_words > 0)
+                r = note_locals(s, node, &call);
         if (r >= 0 && (call.n_words == 0 || shell_is_declaration(call.words[0])))
                 r = run_assignments(s, node);
         if (r >= 0)
                 r = shell_expand_redirections(s, node, &call);
+        /* What a substitution wrote is in the words by now. */
+        s->output = NULL;
         if (r >= 0 && call.n_words > 0)
                 r = run_words(s, &call, ret);
         s->input = input;

@@ -100,7 +100,7 @@ static int write_tee(Shell *s, ShellCall *call) {
                 r = strings_add(s->arena, &outputs, *o);
         for (size_t i = 1; i < call->n_words && r >= 0; i++)
                 if (call->words[i][0] != '-')
-                        r = strings_add(s->arena, &outputs, call->words[i]);
+                        r = shell_add_output(s, &outputs, call->words[i]);
         call->text = s->input;
         call->outputs = outputs.list;
         return r;

@@ -110,8 +110,20 @@ static int take_operator(ShellParser *p, ShellRedirectionType *ret, bool *ret_do
         return -ENOENT;
 }
 
+/* Returns the length of what says which descriptor an operator behind it is about: digits, or in braces the
+ * variable that gets one. */
+static size_t descriptor_length(const char *s) {
+        size_t n = strspn(s, "0123456789");
+
+        if (*s == '{') {
+                n = shell_name_length(s + 1);
+                n = n > 0 && s[n + 1] == '}' ? n + 2 : 0;
+        }
+        return s[n] == '<' || s[n] == '>' ? n : 0;
+}
+
 int shell_parse_redirection(ShellParser *p, ShellRedirection ***end) {
-        size_t digits = strspn(p->s, "0123456789");
+        size_t descriptor = descriptor_length(p->s);
         const char *s = p->s;
         ShellRedirection *redirection;
         ShellRedirectionType type;
@@ -120,8 +132,7 @@ int shell_parse_redirection(ShellParser *p, ShellRedirection ***end) {
 
         if ((*s == '<' || *s == '>') && s[1] == '(')
                 return 0;
-        if (s[digits] == '<' || s[digits] == '>')
-                p->s += digits;
+        p->s += descriptor;
         if (take_operator(p, &type, &document) < 0)
                 return 0;
 
@@ -129,7 +140,7 @@ int shell_parse_redirection(ShellParser *p, ShellRedirection ***end) {
         if (!redirection)
                 return -ENOMEM;
         redirection->type = type;
-        redirection->is_output = digits == 0 || *s == '1';
+        redirection->is_output = descriptor == 0 || *s == '1';
         **end = redirection;
         *end = &redirection->next;
 

@@ -15,6 +15,7 @@ typedef struct ShellBranch {
         size_t n_undo;
         unsigned condition;
         const char *directory;
+        ShellDirectory *pushed;
 } ShellBranch;
 
 /* What is in a branch does not change variables and the directory for what is after it. 'condition' is the
@@ -33,6 +34,10 @@ int shell_run_text(Shell *s, const ShellCall *call, const char *text);
 
 /* Gives the path of a file that a script names, from where the script is. */
 int shell_find_path(Shell *s, const char *name, char **ret);
+
+/* Adds a file that is written to: one of the kernel's by its path, wherever the script is, others as they are
+ * named. */
+int shell_add_output(Shell *s, Strings *outputs, char *name);
 
 /* Tells the caller of what cannot be followed. */
 int shell_problem(Shell *s, const ShellCall *call, ShellProblem problem, const char *reason);

@@ -9,7 +9,7 @@
 #define LOOKUP_STEPS 100
 
 ShellBranch shell_begin_branch(Shell *s, unsigned condition) {
-        ShellBranch b = { s->n_undo, s->condition, s->directory };
+        ShellBranch b = { s->n_undo, s->condition, s->directory, s->pushed };
 
         s->branches++;
         if (condition > 0)
@@ -30,14 +30,21 @@ void shell_end_branch(Shell *s, ShellBranch b, bool forget) {
         s->branches--;
         s->condition = b.condition;
         s->directory = forget && s->directory != b.directory ? NULL : b.directory;
-        while (s->n_undo > b.n_undo) {
-                ShellUndo *undo = &s->undo[--s->n_undo];
+        s->pushed = b.pushed;
+        s->branches_ended++;
+        for (size_t i = b.n_undo; i < s->n_undo; i++) {
+                const ShellUndo *undo = &s->undo[i];
                 ShellVariable *v = undo->variable;
 
+                /* The oldest has what it was before the branch. */
+                if (v->ended == s->branches_ended)
+                        continue;
+                v->ended = s->branches_ended;
                 v->changed |= forget && !is_same(&v->values, &undo->values);
                 v->values = undo->values;
                 v->is_list = undo->is_list;
         }
+        s->n_undo = b.n_undo;
 }
 
 static int forget_changed(Shell *s) {
@@ -382,6 +389,7 @@ int shell_run(Arena *arena, const ShellCaller *caller, const Script *script, cha
                 s.steps_max = *caller->budget;
         while (arguments && arguments[s.n_arguments])
                 s.n_arguments++;
+        s.given = (Strings) { .list = s.arguments, .n = s.n_arguments };
         r = shell_run_node(&s, script->tree, &status);
         if (caller->budget)
                 *caller->budget -= s.steps < s.steps_max ? s.steps : s.steps_max;

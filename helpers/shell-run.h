@@ -31,6 +31,7 @@ typedef struct ShellCall {
         const char *text;   /* what an echo, or something like it, writes: a value */
         char **outputs;     /* the files that standard output goes to: values, NULL for none */
         bool is_user;       /* it is run as another user */
+        bool is_repeated;   /* it is the script that runs it, once more */
 } ShellCall;
 
 /* What of a call cannot be followed. */

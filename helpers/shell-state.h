@@ -12,6 +12,7 @@ typedef struct ShellVariable {
         Strings values; /* several of a list, else one, or none for one that is not set */
         bool is_list;
         bool changed;        /* in a branch that may not be taken */
+        unsigned ended;      /* the last branch that it was given back its values after */
         ShellNode *function; /* what is called by this name */
 } ShellVariable;
 
@@ -22,6 +23,20 @@ typedef struct ShellUndo {
         bool is_list;
 } ShellUndo;
 
+/* What a variable is again when the function has ended. */
+typedef struct ShellLocal {
+        struct ShellLocal *next;
+        ShellVariable *variable;
+        Strings values;
+        bool is_list;
+} ShellLocal;
+
+/* What popd goes back to. */
+typedef struct ShellDirectory {
+        struct ShellDirectory *next;
+        const char *name;
+} ShellDirectory;
+
 typedef enum ShellLeave {
         SHELL_STAYS,
         SHELL_CONTINUES,
@@ -31,6 +46,7 @@ typedef enum ShellLeave {
 } ShellLeave;
 
 typedef struct Shell {
+        const struct Shell *parent; /* whose script runs this one's */
         Arena *arena;
         const ShellCaller *caller;
         const Script *script;
@@ -38,15 +54,19 @@ typedef struct Shell {
         size_t n_variables;
         char **arguments; /* $1 and so on */
         size_t n_arguments;
+        Strings given; /* those that the script was run with */
         const char *input; /* standard input, a value; NULL for one that is not known */
         char *output;      /* what the last command wrote, as above */
         const char *directory; /* that it is in, NULL for one that is not known */
+        ShellDirectory *pushed;
         bool is_user;
         unsigned condition; /* the line of one that is not known */
         ShellLeave leave;
         bool fails; /* where it exits */
-        unsigned depth, branches, steps, steps_max;
-        ShellUndo *undo; /* the newest last */
+        unsigned depth, branches, branches_ended, steps, steps_max;
+        unsigned functions; /* that it is in */
+        ShellLocal *locals; /* the newest first */
+        ShellUndo *undo;    /* the newest last */
         size_t n_undo, undo_allocated;
 } Shell;
 

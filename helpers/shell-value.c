@@ -181,6 +181,16 @@ static int one_value(Shell *s, const char *value, Strings *ret) {
         return strings_add(s->arena, ret, arena_strndup(s->arena, value, strlen(value)));
 }
 
+/* Returns one of a list. Where it ends is not known if one of its elements is not: "$(cat file)" can be many. */
+static const char *pick(char *const *list, size_t n, size_t index) {
+        if (index < n)
+                return list[index];
+        for (size_t i = 0; i < n; i++)
+                if (streq(list[i], unknown))
+                        return unknown;
+        return "";
+}
+
 static int argument_values(Shell *s, const char *name, Strings *ret) {
         size_t n = strtoul(name, NULL, 10);
 
@@ -196,7 +206,7 @@ static int argument_values(Shell *s, const char *name, Strings *ret) {
         /* In as many digits as there may be. */
         if (n == 0)
                 return one_value(s, s->script->name, ret);
-        return one_value(s, n <= s->n_arguments ? s->arguments[n - 1] : "", ret);
+        return one_value(s, pick(s->arguments, s->n_arguments, n - 1), ret);
 }
 
 /* Picks one of a list's values, or all of them. */
@@ -215,7 +225,7 @@ static int indexed_values(Shell *s, const ShellVariable *v, const ShellWord *ind
         n = strtoul(text, &end, 10);
         if (!isdigit((unsigned char) *text) || *end)
                 return one_value(s, unknown, ret);
-        return one_value(s, n < v->values.n ? v->values.list[n] : "", ret);
+        return one_value(s, pick(v->values.list, v->values.n, n), ret);
 }
 
 /* Gives the values of a parameter before its operator. Returns 1, or 0 if it is not set, or a negative

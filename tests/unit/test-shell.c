@@ -144,6 +144,8 @@ static void test_variables(void) {
            "2 say|pci_0000_01_00_0|0000-01:00.0|0000:01:00_0|00000100.0\n");
         is(run("A=abc\nsay ${A:1:1} ${A^^} ${!A} ${#A}"), "2 say|…|…|…|…\n");
         is(run("A=(a 'b c')\nA+=(d)\nsay \"${A[@]}\" ${A[1]} $A \"${A[7]}\" ${A[$X]}"), "3 say|a|b c|d|b|c|a||…\n");
+        is(run("A=($(ask))\nset -- $(ask)\n[ \"${A[1]}\" ] && say a\n[ \"$2\" ] && say b"),
+           "3?3 say|a\n4?4 say|b\n");
         is(run("A=x; A+=y\nexport B=$A C\nlocal D=z\nsay $A $B $D"), "4 say|xy|xy|z\n");
         is(run("A=x\nread A\nsay $A"), "3 say|…\n");
         is(run("A=1\nlet A+=1\nB=2\n((B++))\nsay $A $B"), "5 say|…|…\n");
@@ -167,6 +169,12 @@ static void test_output(void) {
         is(run("{ echo 1; echo 2; } >/sys/a"), "1 >/sys/a <? ! writes what several commands give\n");
         is(run("echo 1 2>/sys/a"), "");
         is(run("ask | tee /sys/a"), "1 tee|/sys/a >/sys/a <?\n");
+        is(run("cd /sys/x; echo 1 >a; echo 1 | tee b; pushd /sys/y; echo 2 >c; popd; echo 3 >d; echo 4 >$X/e"),
+           "1 echo|1 >/sys/x/a <1\n1 tee|b >/sys/x/b <1\n1 echo|2 >/sys/y/c <2\n1 echo|3 >/sys/x/d <3\n"
+           "1 echo|4 >…/e <4\n");
+        is(run("cd /sys; echo 1 >~/a; cd /opt; echo 2 >>b; cd -; echo 3 >c"),
+           "1 echo|1 >~/a <1\n1 echo|2 >b <2\n1 echo|3 >c <3\n");
+        is(run("A=$(ask $(echo x)); [ $A = x ] || say a"), "1?1 say|a\n");
 }
 
 static void test_conditions(void) {
@@ -219,6 +227,9 @@ static void test_functions(void) {
         is(run("function stop-it {\nsay a\nreturn\nsay b\n}\nstop-it\nsay c"), "2 say|a\n7 say|c\n");
         is(run("f() ( A=2; say $A )\nA=1\nf\nsay $A"), "1 say|2\n4 say|1\n");
         is(run("f() { A=2; }\nf\nsay $A"), "3 say|2\n");
+        is(run("A=1 B=3\nf() { local A=2 B; say $A $B; B=4; C=5; }\nf\nsay $A $B $C"), "2 say|2\n4 say|1|3|5\n");
+        is(run("A=1\nf() { local A=2; say $A; }\nif ask; then f; B=x; fi\nsay $A$B"), "2?3 say|2\n4 say|1…\n");
+        is(run("f() { declare -g A=2; }\nA=1\nf\nsay $A"), "4 say|2\n");
         is(run("f() { f; }\nf"), "Argument list too long\n");
         is(run("f() { exit; }\nf\nsay a"), "");
         is(run("say() { unknown; }\nsay a"), "1 unknown ! is a command that is not known here\n");
@@ -267,8 +278,25 @@ static void test_scripts(void) {
         is(run("ask | xargs -r -n 1 say a; xargs"), "1 say|a|…\n");
         is(run("ask | xargs -I{} say a{} b; ask | xargs -0 -I X sh -c 'say X'; xargs -I"),
            "1 say|…|b\n1 sh|-c|… ! runs a text that is not known\n");
-        is(run_with("/hooks/other.sh", "/hooks/other.sh", false, NULL), "Argument list too long\n");
+        is(run_with("/hooks/other.sh", "/hooks/other.sh a$1", false, NULL), "Argument list too long\n");
+        is(run_with("/hooks/other.sh a", "[ $X ] || exec sudo \"$0\" \"$@\"\nbash $0 $1; say $1", false, NULL),
+           "2 say|a\n");
+        is(run_with("/hooks/other.sh a",
+                    "ALL=(\"$@\")\nroot() { [ $X ] || exec sudo $0 \"${ALL[@]}\"; }\nroot; say $1", false, NULL),
+           "3 say|a\n");
+        is(run_with("/hooks/other.sh a", "call() { sudo $0 \"$@\"; }\ncase $1 in a) call b;; b) say c;; esac", false,
+                    NULL),
+           "2 say|c\n");
         is(run_with("if ask; then /hooks/other.sh; fi", "say a", false, NULL), "1?1 say|a\n");
+}
+
+static void test_wrappers(void) {
+        is(run("su -c 'say a'; su - root -c 'say b'; sudo -u root say c; sudo -uanna say d; sudo --user anna say e"),
+           "1 say|a\n1 say|b\n1 say|c\n1 (user) say|d\n1 (user) say|e\n");
+        is(run("flock -n /run/l say a; flock 9 || exit; systemd-cat -t x say b; numactl -N 0 say c"),
+           "1 say|a\n1 say|b\n1 say|c\n");
+        is(run("flock -w 5 /run/l -c 'say a; say b'; flock /run/l --command 'say c'"), "1 say|a\n1 say|b\n1 say|c\n");
+        is(run("echo say a | systemd-cat -t x; exec {lock}>/run/l; say b"), "1 say|b\n");
 }
 
 static void test_vms(void) {
@@ -368,6 +396,7 @@ int main(void) {
         test_functions();
         test_others();
         test_scripts();
+        test_wrappers();
         test_vms();
         test_errors();
         test_limits();
