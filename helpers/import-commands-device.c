@@ -84,9 +84,27 @@ static int add_module(Recorder *recorder, const ShellCall *call, Action action, 
         return command_adds(recorder, call, action, module, "");
 }
 
+/* All devices with these IDs, "10de:1b80,10de:10f0", are vfio-pci's from then on. */
+static int take_ids(Recorder *recorder, const ShellCall *call, const char *ids) {
+        int r = 1;
+
+        if (!shell_is_known(ids))
+                return command_unknown_function(recorder, call, true);
+        while (*ids && r > 0) {
+                size_t n = strcspn(ids, ",");
+                char *id = arena_strndup(recorder->facts->arena, ids, n);
+
+                if (!id)
+                        return -ENOMEM;
+                r = command_adds(recorder, call, ACTION_TAKE_ID, id, "");
+                ids += n + (ids[n] == ',');
+        }
+        return r;
+}
+
 int run_modprobe(Recorder *recorder, const ShellCall *call, ShellStatus *ret) {
         static const char with_value[] = "-w --wait -C --config -d --dirname -S";
-        bool removes = streq(shell_base_name(call->words[0]), "rmmod");
+        bool removes = streq(shell_base_name(call->words[0]), "rmmod"), of_vfio = false;
         size_t i = 1;
         int r = 1;
 
@@ -97,7 +115,10 @@ int run_modprobe(Recorder *recorder, const ShellCall *call, ShellStatus *ret) {
                 removes |= streq(word, "--remove") || (word[0] == '-' && word[1] != '-' && strchr(word, 'r'));
         }
         for (const char *name; r > 0 && (name = command_operand(call, &i, with_value));)
-                if (!strchr(name, '='))
+                if (!strchr(name, '=')) {
+                        of_vfio = streq(name, "vfio-pci") || streq(name, "vfio_pci");
                         r = add_module(recorder, call, removes ? ACTION_UNLOAD : ACTION_LOAD, name);
+                } else if (of_vfio && startswith(name, "ids="))
+                        r = take_ids(recorder, call, name + strlen("ids="));
         return r;
 }

@@ -73,18 +73,28 @@ static int mask(Recorder *recorder, const ShellCall *call, const char *unit, boo
         return command_adds(recorder, call, on ? ACTION_INHIBIT : ACTION_UNINHIBIT, "", "sleep");
 }
 
-static int set_property(Recorder *recorder, const ShellCall *call, size_t i, const char *unit) {
-        const char *property = command_operand(call, &i, NULL),
-                   *cpus = property ? startswith(property, "AllowedCPUs=") : NULL;
+static int set_one_property(Recorder *recorder, const ShellCall *call, const char *unit, const char *property) {
+        const char *cpus = startswith(property, "AllowedCPUs=");
 
         if (!cpus)
                 return command_leaves(recorder, call, "there is no setting for this property");
+        if (shell_is_known(unit) && !shell_word_in("user.slice system.slice init.scope -.slice", unit))
+                return command_leaves(recorder, call, "this is none of the host's slices, which AllowedCPUs= is for");
         if (!shell_is_known(cpus) && !recorder->is_start)
                 return command_adds(recorder, call, ACTION_CPUS, unit, "");
         if (!shell_is_known(cpus))
                 return command_unknown(recorder, call, UNKNOWN_CPUS,
                                        "which CPUs the host is to use is not known: set AllowedCPUs=");
         return command_adds(recorder, call, ACTION_CPUS, unit, cpus);
+}
+
+static int set_properties(Recorder *recorder, const ShellCall *call, size_t i, const char *unit) {
+        const char *property = command_operand(call, &i, NULL);
+        int r = property ? 1 : command_leaves(recorder, call, "there is no setting for this");
+
+        for (; property && r > 0; property = command_operand(call, &i, NULL))
+                r = set_one_property(recorder, call, unit, property);
+        return r;
 }
 
 static int systemctl_unit(Recorder *recorder, const ShellCall *call, const char *verb, const char *unit,
@@ -131,7 +141,7 @@ int run_systemctl(Recorder *recorder, const ShellCall *call, ShellStatus *ret) {
         if (!unit)
                 return command_leaves(recorder, call, "there is no setting for this");
         if (streq(verb, "set-property"))
-                return set_property(recorder, call, i, unit);
+                return set_properties(recorder, call, i, unit);
         for (; unit && r > 0; unit = command_operand(call, &i, with_value))
                 r = systemctl_unit(recorder, call, verb, unit, is_user);
         return r;

@@ -61,11 +61,20 @@ static int run_loginctl(Recorder *recorder, const ShellCall *call, ShellStatus *
 }
 
 static int run_fuser(Recorder *recorder, const ShellCall *call, ShellStatus *ret) {
+        bool kills = false, of_gpu = false;
+
         *ret = SHELL_MAYBE;
-        for (size_t i = 1; i < call->n_words; i++)
-                if (call->words[i][0] == '-' && call->words[i][1] != '-' && strchr(call->words[i], 'k'))
-                        return command_adds(recorder, call, ACTION_KILL_HOLDERS, "", "");
-        return 1;
+        for (size_t i = 1; i < call->n_words; i++) {
+                const char *word = call->words[i];
+
+                kills |= streq(word, "--kill") || (word[0] == '-' && word[1] != '-' && strchr(word, 'k'));
+                of_gpu |= !shell_is_known(word) ||
+                          shell_word_in("/dev/nvidia* /dev/dri* /dev/kfd /dev/fb* /dev/snd*", word);
+        }
+        if (!kills)
+                return 1;
+        return of_gpu ? command_adds(recorder, call, ACTION_KILL_HOLDERS, "", "") :
+                        command_leaves(recorder, call, "ends processes that use something else than the GPU");
 }
 
 static int run_sleep(Recorder *recorder, const ShellCall *call, ShellStatus *ret) {
@@ -109,6 +118,8 @@ static int run_sysctl(Recorder *recorder, const ShellCall *call, ShellStatus *re
                 const char *value = strchr(call->words[i], '=');
                 char *path;
 
+                if (shell_word_in("-p* --load* --system", call->words[i]))
+                        return command_leaves(recorder, call, "sets the kernel up from files");
                 if (call->words[i][0] == '-' || !value)
                         continue;
                 path = arena_printf(recorder->facts->arena, "/proc/sys/%.*s", (int) (value - call->words[i]),
@@ -194,6 +205,39 @@ static int run_sed(Recorder *recorder, const ShellCall *call, ShellStatus *ret) 
         return 1;
 }
 
+/* Looks, unless it is told to do something with what it finds. */
+static int run_find(Recorder *recorder, const ShellCall *call, ShellStatus *ret) {
+        *ret = SHELL_MAYBE;
+        for (size_t i = 1; i < call->n_words; i++)
+                if (shell_word_in("-exec -execdir -ok -okdir -delete", call->words[i]))
+                        return command_leaves(recorder, call, "does something to each file that is found");
+        return 1;
+}
+
+static int run_setpci(Recorder *recorder, const ShellCall *call, ShellStatus *ret) {
+        *ret = SHELL_MAYBE;
+        for (size_t i = 1; i < call->n_words; i++)
+                if (strchr(call->words[i], '='))
+                        return command_leaves(recorder, call, "writes registers of a device");
+        return 1;
+}
+
+static int run_dd(Recorder *recorder, const ShellCall *call, ShellStatus *ret) {
+        int r = 1;
+
+        *ret = SHELL_EXPECTED;
+        for (size_t i = 1; i < call->n_words && r > 0; i++) {
+                const char *path = startswith(call->words[i], "of=");
+
+                if (!path || *path != '/' || is_scratch(path))
+                        continue;
+                r = record_write(recorder, call, path, NULL);
+                if (r == 0)
+                        r = command_leaves(recorder, call, "changes files");
+        }
+        return r;
+}
+
 static int run_question(_unused_ Recorder *recorder, _unused_ const ShellCall *call, ShellStatus *ret) {
         *ret = SHELL_MAYBE;
         return 1;
@@ -245,19 +289,22 @@ static const struct {
         { "sysctl", run_sysctl },
         { "systemd-inhibit", run_inhibit },
         { "cp mv ln install", run_copy },
-        { "mkdir rmdir rm touch truncate dd mktemp chmod", run_file },
+        { "mkdir rmdir rm touch truncate mktemp chmod", run_file },
+        { "dd", run_dd },
+        { "find", run_find },
+        { "setpci", run_setpci },
         { "chown chgrp setfacl", run_owner },
         { "sed", run_sed },
         { "cset vfio-isolate taskset chrt cgset cgclassify cgexec irqbalance", run_cpu_tool },
         { "mount umount swapoff swapon zpool cryptsetup", run_mount },
         { "ip brctl ifconfig iptables nft nmcli tc ethtool", run_network },
-        { "grep egrep fgrep zgrep awk gawk mawk cut tr head tail sort uniq wc find ls stat file readlink "
+        { "grep egrep fgrep zgrep awk gawk mawk cut tr head tail sort uniq wc ls stat file readlink "
           "realpath lspci lsmod lsusb lscpu lsblk dmesg id who w whoami users logname uname hostname nproc "
           "free ps pgrep pidof lsof which whereis journalctl getent seq expr bc jq xmllint xmlstarlet "
-          "mountpoint modinfo setpci numactl tty test flock column rev paste tac od xxd hexdump "
+          "mountpoint modinfo tty test column rev paste tac od xxd hexdump "
           "df du env printenv",
           run_question },
-        { "echo printf cat tee date logger sync notify-send wall systemd-cat systemd-notify tput clear "
+        { "echo printf cat tee date logger sync notify-send wall systemd-notify tput clear "
           "dirname basename stty setterm",
           run_output },
 };
@@ -269,6 +316,14 @@ static Command find_command(const char *word) {
         return NULL;
 }
 
+/* Returns whether that is written to nothing but files of the kernel's. */
+static bool is_for_kernel(Recorder *recorder, const char *text) {
+        static const char words[] = "vfio-pci performance powersave ondemand conservative schedutil userspace";
+        char *word = arena_strndup(recorder->facts->arena, text, strcspn(text, "\n"));
+
+        return word && (record_address(recorder, word) || shell_word_in(words, word));
+}
+
 static int record_outputs(Recorder *recorder, const ShellCall *call) {
         int r = 0;
 
@@ -276,6 +331,8 @@ static int record_outputs(Recorder *recorder, const ShellCall *call) {
                 r = record_write(recorder, call, *o, call->text);
                 if (r == 0 && **o == '/' && !is_scratch(*o))
                         r = command_leaves(recorder, call, "changes files");
+                else if (r == 0 && **o == SHELL_UNKNOWN && call->text && is_for_kernel(recorder, call->text))
+                        r = command_leaves(recorder, call, "which file it writes is not known");
         }
         return r;
 }

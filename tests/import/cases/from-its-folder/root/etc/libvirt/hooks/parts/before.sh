@@ -6,3 +6,4 @@ for ((i = 0; i < 2; i++)) {
 for d in ${GPU[@]}; { virsh nodedev-detach $d; }
 lsof -t /dev/nvidia0 | xargs -r kill -9
 lspci -D | cut -d' ' -f1 | xargs -n 1 virsh nodedev-detach
+ls /dev/nvidia* | xargs fuser -k
