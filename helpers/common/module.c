@@ -66,12 +66,72 @@ int module_open(struct kmod_ctx **ret) {
                                        "kernel, reboot") : 0;
 }
 
+static bool has_code(struct kmod_module *module) {
+        return kmod_module_get_path(module) || kmod_module_get_initstate(module) == KMOD_MODULE_BUILTIN;
+}
+
+/* Returns 1 if a module of that name can be loaded, 0 if not, or a negative errno. One that has a command itself is
+ * believed to be there, but for the one that asks. */
+static int word_exists(struct kmod_ctx *kmod, const char *word, const char *asks) {
+        _cleanup_(kmod_module_unref_listp) struct kmod_list *found = NULL;
+        struct kmod_list *item;
+        bool any = false;
+        int r;
+
+        r = kmod_module_new_from_lookup(kmod, word, &found);
+        kmod_list_foreach(item, found) {
+                _cleanup_(kmod_module_unrefp) struct kmod_module *module = kmod_module_get_module(item);
+
+                any = any || has_code(module) || (kmod_module_get_install_commands(module) &&
+                                                  !streq(kmod_module_get_name(module), asks));
+        }
+        return r < 0 ? r : any;
+}
+
+/* A command of modprobe.d is found whether there is what it loads or not: "modprobe -i nvidia-current $CMDLINE_OPTS".
+ * Before and after that can be others. What a script loads is not known. */
+static int command_exists(struct kmod_ctx *kmod, struct kmod_module *module) {
+        const char *command = kmod_module_get_install_commands(module);
+        _cleanup_strv_free_ char **words = NULL;
+        bool is_known = false;
+        char **first;
+        int r;
+
+        if (!command)
+                return 0;
+        r = strv_split(command, " \t;&|\"'", &words);
+        if (r < 0)
+                return r;
+        first = words;
+        STRV_FOREACH(word, words) {
+                is_known = is_known || streq(*word, "modprobe") || endswith(*word, "/modprobe");
+                if (streq(*word, "-i") || streq(*word, "--ignore-install"))
+                        first = word + 1;
+        }
+        if (!is_known)
+                return 1;
+        STRV_FOREACH(word, first)
+                if (r == 0 && **word != '-')
+                        r = word_exists(kmod, *word, kmod_module_get_name(module));
+        return r;
+}
+
 int module_exists(struct kmod_ctx *kmod, const char *name) {
         _cleanup_(kmod_module_unref_listp) struct kmod_list *found = NULL;
+        struct kmod_list *item;
         int r;
 
         r = kmod_module_new_from_lookup(kmod, name, &found);
-        return r < 0 ? r : found != NULL;
+        if (r < 0)
+                return r;
+        r = 0;
+        kmod_list_foreach(item, found) {
+                _cleanup_(kmod_module_unrefp) struct kmod_module *module = kmod_module_get_module(item);
+
+                if (r == 0)
+                        r = has_code(module) ? 1 : command_exists(kmod, module);
+        }
+        return r;
 }
 
 /* Cuts "kernel/drivers/gpu/drm/nvidia-drm.ko.xz: …", a line of modules.dep, down to the module's name. */

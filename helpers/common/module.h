@@ -16,8 +16,8 @@ int module_directory(char **ret);
 int module_try_open(struct kmod_ctx **ret);
 int module_open(struct kmod_ctx **ret);
 
-/* Returns 1 if the running kernel has a module, loaded or not, or something built in of that name, 0 if not,
- * or a negative errno. */
+/* Returns 1 if the running kernel has a module, loaded or not, or something built in of that name, or modprobe.d
+ * a command for it that may load another one that there is, or is a script; 0 if not, or a negative errno. */
 int module_exists(struct kmod_ctx *kmod, const char *name);
 
 /* Finds the module whose name is nearest to one that does not exist. Returns 1 with a string to be freed, 0
