@@ -48,9 +48,9 @@ static int check_other(CheckContext *c, const Hostdev *hostdev) {
                                     "libvirt's domain '%s' has %s, which is not on the PCI bus, so the VM cannot "
                                     "start: correct it with 'virsh edit'", c->check->vm_name, hostdev->address);
         r = class < 0 ? class : pci_read_link(hostdev->address, "driver", &driver);
-        if (r < 0 || (r > 0 && streq(driver, VFIO_DRIVER)))
+        if (r < 0 || (r > 0 && driver_is_vfio(driver)))
                 return r;
-        if (hostdev->managed && !driver)
+        if (hostdev->managed && (!driver || streq(driver, STUB_DRIVER)))
                 return 0;
         if (hostdev->managed && !pci_class_is_display(class))
                 return check_taken(c, hostdev->address, driver);

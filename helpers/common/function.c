@@ -336,6 +336,10 @@ int functions_recorded_driver(char *const *vms, const char *address, char **ret)
         return r < 0 ? r : 0;
 }
 
+bool driver_is_vfio(const char *driver) {
+        return streq(driver, VFIO_DRIVER) || endswith(driver, "-vfio-pci") || endswith(driver, "_vfio_pci");
+}
+
 bool driver_waits(const char *driver) {
         /* In nv_pci_remove() of NVIDIA's kernel-open/nvidia/nv-pci.c. */
         return streq(driver, "nvidia");

@@ -60,6 +60,13 @@ int functions_owners(char *const *addresses, const char *except, char ***ret);
  * to be freed, "" for none, 0 if none of them was handed the function, or -ENOMEM. */
 int functions_recorded_driver(char *const *vms, const char *address, char **ret);
 
+/* Keeps a function for a VM, and does nothing with it. */
+#define STUB_DRIVER "pci-stub"
+
+/* Returns whether the driver is one of VFIO's: vfio-pci, or one that stands for it with some devices, as
+ * mlx5_vfio_pci does. */
+bool driver_is_vfio(const char *driver);
+
 /* Returns whether the driver waits in the kernel for its users, without limit, when a function is unbound
  * from it or removed from the bus. Unloading its module fails instead. */
 bool driver_waits(const char *driver);

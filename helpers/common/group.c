@@ -27,7 +27,7 @@ static int is_in_the_way(const char *companion, char *const *handed_over, char *
                 r = pci_read_link(companion, "driver", ret_driver);
         if (r <= 0)
                 return r;
-        return **ret_driver && !streq(*ret_driver, VFIO_DRIVER) && !streq(*ret_driver, "pci-stub");
+        return **ret_driver && !driver_is_vfio(*ret_driver) && !streq(*ret_driver, STUB_DRIVER);
 }
 
 /* Lists what keeps the group from being handed over, as "0000:01:00.1 (snd_hda_intel)". */
