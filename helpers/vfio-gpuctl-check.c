@@ -137,19 +137,21 @@ static int check_vm(const Config *config, const Vm *vm, const Plan *plan, Findin
         return r < 0 ? r : check_machine(config, vm, plan, findings);
 }
 
-static void agree(const Plan *plan) {
-        _cleanup_strv_free_ char **owners = NULL;
+/* What is left of a swap is no swap. */
+static void agree(const Plan *plan, const Findings *findings) {
+        _cleanup_strv_free_ char **owners = NULL, **others = NULL;
         _cleanup_free_ char *loser = NULL;
 
         (void) functions_owners(plan->functions, NULL, &owners);
-        if (owners)
-                (void) vm_name_unescape(*owners, &loser);
-        if (strv_contains(owners, plan->escaped))
+        (void) functions_owners(plan->functions, plan->escaped, &others);
+        if (others)
+                (void) vm_name_unescape(*others, &loser);
+        if (strv_contains(owners, plan->escaped) && !findings_have(findings, FINDING_STATE_LEFT))
                 (void) printf("VM %s has the GPU.\n", plan->vm);
-        else if (owners)
+        else if (others)
                 (void) printf("VM %s can be swapped for; VM %s, which was handed the GPU and does not use it, "
                               "loses it.\n",
-                              plan->vm, loser ?: *owners);
+                              plan->vm, loser ?: *others);
         else
                 (void) printf("VM %s can be swapped for.\n", plan->vm);
 }
@@ -231,7 +233,7 @@ static int check_and_print(const Config *config, const Vm *vm, bool json) {
         if (findings_count(&findings, SEVERITY_ERROR) > 0)
                 return EXIT_REFUSED;
         if (!json)
-                agree(&plan);
+                agree(&plan, &findings);
         return EXIT_SUCCESS;
 }
 

@@ -132,7 +132,7 @@ static void print_tunings(Json *j, const Status *s) {
         json_end(j, ']');
 }
 
-static void print_json(Json *j, const Status *s) {
+static void print_json(Json *j, const Status *s, bool has_error) {
         json_begin(j, NULL, '{');
         json_string(j, "vm", s->vm_name);
         json_string(j, "state", stage_name(s->stage));
@@ -140,6 +140,7 @@ static void print_json(Json *j, const Status *s) {
         json_string(j, "failure", s->failure);
         json_strv(j, "left", s->left);
         json_bool(j, "configuration_changed", s->is_stale);
+        json_bool(j, "configuration_error", has_error);
         print_tunings(j, s);
         json_begin(j, "functions", '[');
         for (size_t i = 0; i < s->n_functions; i++) {
@@ -187,7 +188,9 @@ static int list_vms(const Config *config, const char *name, char ***ret) {
 
 static int status_of(Manager *m, const Config *config, const char *vm, Json *j) {
         _cleanup_(status_done) Status s = { 0 };
+        _cleanup_strv_free_ char **problems = NULL;
         _cleanup_free_ char *plain = NULL;
+        char *const *functions = NULL;
         const Vm *configured;
         int r;
 
@@ -195,12 +198,20 @@ static int status_of(Manager *m, const Config *config, const char *vm, Json *j) 
         if (r < 0)
                 return r;
         configured = config_find_vm(config, plain);
-        r = status_read(m, vm, configured ? config_value(config, configured, KEY_DEVICES)->list : NULL, &s);
+        r = configured ? config_problems(config, configured, &problems) : 0;
+        /* With an error in there it may have fallen back to those of another section. */
+        if (configured && !problems)
+                functions = config_value(config, configured, KEY_DEVICES)->list;
+        if (r >= 0)
+                r = status_read(m, vm, functions, &s);
         if (r < 0)
                 return log_error_errno(r, "cannot find out how VM %s stands: %m.", plain);
-        if (!j)
-                return print_text(&s);
-        print_json(j, &s);
+        if (!j) {
+                r = print_text(&s);
+                return r < 0 || !problems ? r :
+                               print_line("  the configuration has an error: 'vfio-gpuctl check \"%s\"'", plain);
+        }
+        print_json(j, &s, problems != NULL);
         return 0;
 }
 

@@ -212,6 +212,9 @@ def case_leftovers(pc):
     host = Host(pc)
     pc.sh(f'mkdir -p /run/vfio-gpu/{VM}; echo vfio-pci >/run/vfio-gpu/{VM}/modules')
     assert list(findings(pc)[1]) == ['state-left', 'override-left']
+    pc.sh(f'echo "{AUDIO} snd_hda_intel snd_hda_intel - -" >/run/vfio-gpu/{VM}/functions')
+    demand(pc.sh(f'vfio-gpuctl check {VM} 2>/dev/null'), 'can be swapped for')
+    pc.sh(f'rm /run/vfio-gpu/{VM}/functions')
     host.start()
     demand(story(pc), f"driver_override of {AUDIO} is 'pci-stub'", f'/run/vfio-gpu/{VM} is left of an earlier swap')
     host.stop()
