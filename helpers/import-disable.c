@@ -9,7 +9,6 @@
 #include "signals.h"
 #include "state.h"
 #include "strv.h"
-#include "unit-name.h"
 
 static const Hook *find_hook(const Import *import, const char *name) {
         for (size_t i = 0; i < import->n_hooks; i++)
@@ -173,7 +172,6 @@ static int check_running(const ImportVm *vm) {
 
 static int check_swaps(void) {
         _cleanup_strv_free_ char **vms = NULL;
-        _cleanup_free_ char *name = NULL;
         int r = state_list(&vms);
 
         if (r < 0)
@@ -181,12 +179,9 @@ static int check_swaps(void) {
         if (!vms)
                 return 0;
 
-        r = vm_name_unescape(vms[0], &name);
-        if (r < 0)
-                return log_error_errno(r, STATE_DIRECTORY "/%s is not named like a VM's: %m. Nothing was moved.",
-                                       vms[0]);
-        return log_error_errno(
-                EBUSY, "a swap is in progress: 'systemctl stop \"vfio-gpu@%s\"' first. Nothing was moved.", name);
+        return log_error_errno(EBUSY,
+                               "a swap is in progress: 'systemctl stop \"vfio-gpu@%s.service\"' first. Nothing was "
+                               "moved.", vms[0]);
 }
 
 /* Libvirt is to run something in their place. */

@@ -333,7 +333,7 @@ static int check_wish(Manager *m, const Task *task, const char *outcome) {
                 return 0;
         return log_full(LOG_ERR, ECANCELED, &subject,
                         "ended by SIGTERM, though %s is not being stopped; %s; to stop it, run 'systemctl stop "
-                        "\"vfio-gpu@%s\"'", entry, outcome, task->vm_name);
+                        "\"%s\"'", entry, outcome, entry);
 }
 
 static int note_cancelled(Manager *m, const Task *task, int state) {

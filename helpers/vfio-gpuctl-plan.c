@@ -71,22 +71,23 @@ static int print_plan(const Plan *plan, const Vm *vm) {
 
         (void) printf("VM %s, from %s:%u\n", plan->vm, vm->where.file, vm->where.line);
         if (plan->problems) {
-                (void) printf("  systemctl start \"vfio-gpu@%s\" is refused:\n", plan->vm);
+                (void) printf("  systemctl start \"vfio-gpu@%s.service\" is refused:\n", plan->escaped);
                 STRV_FOREACH(problem, plan->problems)
                         (void) printf("      %s\n", *problem);
                 return 0;
         }
 
         r = print_words("  hands over ", plan->functions);
-        (void) printf("  systemctl start \"vfio-gpu@%s\" checks, records, and starts the steps:\n", plan->vm);
+        (void) printf("  systemctl start \"vfio-gpu@%s.service\" checks, records, and starts the steps:\n",
+                      plan->escaped);
         if (r >= 0)
                 r = print_words("      start  ", plan->entry);
         if (r >= 0)
                 r = print_steps(plan);
         if (r >= 0)
                 (void) printf(
-                        "  systemctl stop \"vfio-gpu@%s\", or a step that fails, undoes them in reverse\n",
-                        plan->vm);
+                        "  systemctl stop \"vfio-gpu@%s.service\", or a step that fails, undoes them in reverse\n",
+                        plan->escaped);
         return r;
 }
 

@@ -138,14 +138,14 @@ static int test_vm(const char *vm_name, unsigned seconds) {
         if (r < 0)
                 return log_error_errno(r, "cannot look at %s: %m.", test.entry);
         if (r > 0)
-                return log_error_errno(EBUSY, "VM %s has the GPU already: 'systemctl stop \"vfio-gpu@%s\"' first.",
-                                       vm_name, vm_name);
+                return log_error_errno(EBUSY, "VM %s has the GPU already: 'systemctl stop \"%s\"' first.", vm_name,
+                                       test.entry);
 
         r = begin(m, &test);
         if (r < 0)
                 return r;
         (void) printf("The GPU goes to VM %s now and comes back in %u s, whatever becomes of this terminal.\n"
-                      "Sooner: systemctl stop \"vfio-gpu@%s\"\n", vm_name, seconds, vm_name);
+                      "Sooner: systemctl stop \"%s\"\n", vm_name, seconds, test.entry);
         (void) fflush(stdout);
         return wait_for_swap(m, &test);
 }

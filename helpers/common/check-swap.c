@@ -43,8 +43,9 @@ static int check_own_state(CheckContext *c) {
                                          path, c->check->vm_name);
 }
 
-/* A swap on top of one that was given up would take its leftovers for the state of the host. Commands have
- * the name as people and libvirt know it: systemctl escapes it itself, and a shell leaves no backslash. */
+/* A swap on top of one that was given up would take its leftovers for the state of the host. Sentences have
+ * the name as people and libvirt know it, commands for systemctl the unit's: of "Win[10]" or "A.service" it
+ * makes something else. */
 static int check_owner(CheckContext *c, const char *vm) {
         _cleanup_free_ char *unit = NULL, *name = NULL;
         int r;
@@ -64,7 +65,7 @@ static int check_owner(CheckContext *c, const char *vm) {
         if (r == 0)
                 return findings_add(c->findings, FINDING_SWAP_UNFINISHED, unit,
                                     "the GPU is handed over to VM %s by its target alone: 'systemctl stop "
-                                    "\"vfio-gpu@%s.target\"' first", name, name);
+                                    "\"%s\"' first", name, unit);
         return r < 0 ? r : findings_add(c->findings, FINDING_SWAP_UNFINISHED, unit,
                                         "the GPU was handed over to VM %s and never given back, as "
                                         STATE_DIRECTORY "/%s shows: run 'vfio-gpuctl recover \"%s\"' first",
@@ -93,7 +94,7 @@ static int check_other(CheckContext *c, const char *unit) {
         return r < 0 ? r : findings_add(c->findings, FINDING_SWAP_IN_PROGRESS, unit,
                                         "another swap is in progress, %s is %s, and each would undo the other's "
                                         "work: try again when it is done ('systemctl status \"%s\"')",
-                                        typed, state, typed);
+                                        typed, state, unit);
 }
 
 static int check_others(CheckContext *c) {

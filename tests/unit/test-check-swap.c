@@ -198,7 +198,7 @@ static void test_owners(void) {
         world.target = "active";
         finds(STRV_MAKE("My\\x20VM"), "swap-unfinished", "vfio-gpu@My\\x20VM.target",
               "the GPU is handed over to VM My VM by its target alone: 'systemctl stop "
-              "\"vfio-gpu@My VM.target\"' first");
+              "\"vfio-gpu@My\\x20VM.target\"' first");
         world.service = "active";
 }
 
@@ -207,7 +207,7 @@ static void test_others(void) {
         world.units = STRV_MAKE("vfio-gpu@My\\x20VM.service");
         finds(NULL, "swap-in-progress", "vfio-gpu@My\\x20VM.service",
               "another swap is in progress, vfio-gpu@My VM.service is activating, and each would undo the other's "
-              "work: try again when it is done ('systemctl status \"vfio-gpu@My VM.service\"')");
+              "work: try again when it is done ('systemctl status \"vfio-gpu@My\\x20VM.service\"')");
         world.units = NULL;
         world.service = "active";
 }

@@ -50,6 +50,16 @@ def case_odd_names(pc):
     host.is_as_before()
 
 
+def case_names_for_systemctl(pc):
+    """What "plan" prints starts and stops VMs whose names systemctl takes for a pattern, or for a unit's."""
+    host = Host(pc, DEVICES + '[VM Win[1]]\n[VM A.service]\n')
+    for vm in 'Win[1]', 'A.service':
+        for verb in 'start', 'stop':
+            pc.sh(f"vfio-gpuctl plan '{vm}' | sed -n 's/^  \\(systemctl {verb} \"[^\"]*\"\\).*/\\1/p' | sh -e")
+            demand(story(pc, vm), f'the GPU is ready for VM {vm}' if verb == 'start' else 'the host has its GPU back')
+    host.is_as_before()
+
+
 def case_odd_name_without_desktop(pc):
     """The steps of such a VM are waited for, and looked at, when there is no display manager to wait for."""
     pc.sh('systemctl stop lightdm.service')
