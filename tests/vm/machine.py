@@ -26,7 +26,7 @@ CPU = 'max,-svm,-erms,-fsrm,-la57'
 ACCELERATOR = 'tcg,thread=multi,tb-size=768'
 
 # Where there can be but one processor it is emulated without memory barriers, and devices, which have threads of their own,
-# miss what they are told (before QEMU's c914d46d0a): a screen stays what it was.
+# may miss what they are told (before QEMU's c914d46d0a).
 PROCESSORS_MAX = 2
 
 # The kernel counts timer interrupts over some milliseconds and panics where a busy machine emulated none: no_timer_check.
