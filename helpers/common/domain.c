@@ -7,6 +7,11 @@
 /* In the file that libvirt keeps while a domain runs, the domain is not the outermost element. */
 #define IS_AT(element, place) (xml_is_at(element, "domain/" place) || xml_is_at(element, "domstatus/domain/" place))
 
+/* Part of a device that can be a PCI function of the host's. */
+#define IS_AT_DEVICE(element, place)                                                                            \
+        (IS_AT(element, "devices/hostdev" place) || IS_AT(element, "devices/interface" place) ||                \
+         IS_AT(element, "devices/disk" place))
+
 #define FILE_MAX (1024 * 1024)
 
 typedef struct Reader {
@@ -101,6 +106,14 @@ static int begin_device(Reader *reader, const XmlElement *element, const char *t
         reader->is_pci = r > 0;
         if (r > 0)
                 r = attribute_is(element, "managed", "yes");
+        reader->hostdev.managed = r > 0;
+        return r;
+}
+
+/* Of a disk that the guest has by its controller, the source says what another device says itself. */
+static int begin_disk_source(Reader *reader, const XmlElement *element) {
+        int r = attribute_is(element, "managed", "yes");
+
         reader->hostdev.managed = r > 0;
         return r;
 }
@@ -217,13 +230,17 @@ static int read_element(Reader *reader, const XmlElement *element) {
                 return begin_device(reader, element, "pci");
         if (IS_AT(element, "devices/interface"))
                 return begin_device(reader, element, "hostdev");
+        if (IS_AT(element, "devices/disk"))
+                return begin_device(reader, element, "nvme");
         if (!reader->is_pci)
                 return 0;
-        if (IS_AT(element, "devices/hostdev/source/address") || IS_AT(element, "devices/interface/source/address"))
+        if (IS_AT(element, "devices/disk/source"))
+                return begin_disk_source(reader, element);
+        if (IS_AT_DEVICE(element, "/source/address"))
                 return read_source(reader, element);
-        if (IS_AT(element, "devices/hostdev/rom") || IS_AT(element, "devices/interface/rom"))
+        if (IS_AT_DEVICE(element, "/rom"))
                 return read_rom(reader, element);
-        if (IS_AT(element, "devices/hostdev/boot") || IS_AT(element, "devices/interface/boot"))
+        if (IS_AT_DEVICE(element, "/boot"))
                 return read_boot(reader, element);
         return 0;
 }
@@ -233,7 +250,7 @@ static int handle(const XmlElement *element, bool begins, void *userdata) {
 
         if (begins)
                 r = read_element(userdata, element);
-        else if (IS_AT(element, "devices/hostdev") || IS_AT(element, "devices/interface"))
+        else if (IS_AT_DEVICE(element, ""))
                 r = end_device(userdata);
         return r < 0 ? r : 0;
 }

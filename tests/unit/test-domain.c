@@ -44,6 +44,11 @@ static void test_addresses(void) {
         finds(DOMAIN("<hostdev type='pci'><rom/><source>" ADDRESS("&#x30;x01") "</source></hostdev>"), "0000:01:00.1");
         finds(DOMAIN("<interface type='hostdev' managed='yes'><source><address type='pci' domain='0' bus='3' slot='0' "
                      "function='0'/></source></interface>"), "0000:03:00.0+");
+        finds(DOMAIN("<disk type='nvme' device='disk'><driver name='qemu' type='raw'/><source type='pci' managed='yes' "
+                     "namespace='1'>" ADDRESS("4") "</source><target dev='vde' bus='virtio'/>" ADDRESS("9") "</disk>"),
+              "0000:04:00.1+");
+        finds(DOMAIN("<disk type='nvme'><source type='pci' managed='no' namespace='1'>" ADDRESS("4") "</source></disk>"
+                     "<disk type='block'><source dev='/dev/sda'/>" ADDRESS("5") "</disk>"), "0000:04:00.1");
 }
 
 static void test_others(void) {
