@@ -17,6 +17,7 @@
 
 #define GENERATED "/run/systemd/generator"
 #define RECORD "pinned"
+#define SLICE_COPY PINNED_DIRECTORY "/" PLAN_SLICE
 #define UNIT_FILE_MAX (1024 * 1024)
 
 /* Each copy is two lines of the record: from where, to where. */
@@ -173,16 +174,18 @@ static bool is_loaded_from_copy(Manager *m, const char *vm) {
 }
 
 /* Other swaps go on needing what all have in common. */
-static bool is_needed(const char *vm, const char *copy) {
+static bool others_are_pinned(const char *vm) {
         _cleanup_strv_free_ char **vms = NULL;
+        bool any = false;
 
-        if (!streq(copy, PINNED_DIRECTORY "/" PLAN_SLICE))
-                return false;
         (void) state_list(&vms);
-        STRV_FOREACH(other, vms)
-                if (!streq(*other, vm))
-                        return true;
-        return false;
+        STRV_FOREACH(other, vms) {
+                _cleanup_close_ int state = streq(*other, vm) ? -1 : state_open(*other, false);
+                _cleanup_strv_free_ char **copies = NULL;
+
+                any = any || (state >= 0 && state_read(state, RECORD, &copies) != -ENOENT);
+        }
+        return any;
 }
 
 static void remove_copy(const char *copy) {
@@ -190,6 +193,19 @@ static void remove_copy(const char *copy) {
                 (void) log_warning_errno(errno,
                                          "cannot remove %s: %m; remove it and run 'systemctl daemon-reload', or the "
                                          "next swap is made as this one was", copy);
+}
+
+/* Of swaps that end at the same time the last one without its record removes what they have in common. */
+static int remove_copies(const char *vm, int state, char *const *copies) {
+        int r;
+
+        for (size_t i = 0; copies && copies[i] && copies[i + 1]; i += 2)
+                if (!streq(copies[i + 1], SLICE_COPY))
+                        remove_copy(copies[i + 1]);
+        r = state_remove(state, RECORD);
+        if (!others_are_pinned(vm))
+                remove_copy(SLICE_COPY);
+        return r;
 }
 
 int unpin_units(Manager *m, const char *vm, int state) {
@@ -202,15 +218,13 @@ int unpin_units(Manager *m, const char *vm, int state) {
 
         if (pin_is_current(vm, state) == 0)
                 log_notice("the configuration has changed during the swap, or the package; it counts from the next one on");
-        for (size_t i = 0; copies && copies[i] && copies[i + 1]; i += 2)
-                if (!is_needed(vm, copies[i + 1]))
-                        remove_copy(copies[i + 1]);
+        r = remove_copies(vm, state, copies);
+        if (r < 0)
+                return log_error_errno(r, "cannot remove the record of the units that were copied: %m");
         r = programs_remove(vm);
         if (r < 0)
                 (void) log_warning_errno(r, "cannot remove the copies of programs below " STATE_DIRECTORY ": %m");
 
         r = is_loaded_from_copy(m, vm) || state_read(state, RECORD_RELOAD, &reload) >= 0 ? manager_reload(m) : 0;
-        if (r < 0)
-                return log_error_errno(r, "cannot reload the service manager: %m; run 'systemctl daemon-reload'");
-        return state_remove(state, RECORD);
+        return r < 0 ? log_error_errno(r, "cannot reload the service manager: %m; run 'systemctl daemon-reload'") : 0;
 }

@@ -461,4 +461,14 @@ def case_two_vms(pc):
     host.is_as_before()
 
 
-case_cpus.profile = case_governor.profile = case_two_vms.profile = 'virtio'
+def case_two_vms_without_the_desktop(pc):
+    """The desktop that comes back after the first of two VMs ends the swap of the other, in order."""
+    host = Host(pc, TWO_VMS.replace('StopUnits=\n', ''))
+    host.start()
+    host.start('macOS')
+    host.stop()
+    host.is_back()
+    assert states(pc, entry('macOS')) == ['inactive']
+
+
+case_cpus.profile = case_governor.profile = case_two_vms.profile = case_two_vms_without_the_desktop.profile = 'virtio'
