@@ -513,7 +513,7 @@ static int start(const Task *task) {
         /* Until something is begun, whatever ends us. */
         note_refused(task->vm);
         if (!task->functions)
-                return log_full(LOG_ERR, ENOENT, &(LogSubject) { .id = MESSAGE_REFUSED },
+                return log_full(LOG_ERR, ENOENT, &(LogSubject) { .id = MESSAGE_REFUSED, .finding = "configuration" },
                                 "there is no VM '%s' in vfio-gpu.conf as it was last read; add a section [VM %s] if "
                                 "there is none, and run 'systemctl daemon-reload' ('journalctl -b -t "
                                 "vfio-gpu-generator' has what went wrong at the last)", task->vm_name, task->vm_name);

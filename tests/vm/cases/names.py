@@ -29,6 +29,7 @@ def case_unknown_vm(pc):
     status, _ = pc.run('systemctl start vfio-gpu@Windows11')
     assert status == 1
     demand(story(pc, 'Windows11'), "there is no VM 'Windows11' in vfio-gpu.conf")
+    demand(pc.sh('journalctl -b -o cat VFIO_GPU_VM=Windows11 VFIO_GPU_FINDING=configuration'), 'there is no VM')
 
 
 def case_companion(pc):
