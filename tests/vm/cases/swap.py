@@ -81,6 +81,15 @@ def case_isolate(pc):
     host.is_as_before()
 
 
+def case_isolate_to_the_desktop(pc):
+    """A target that wants the display manager gives the GPU back as the display manager itself does."""
+    host = Host(pc)
+    host.start()
+    pc.sh('systemctl isolate graphical.target')
+    host.is_back()
+    host.is_as_before()
+
+
 def case_display_manager_by_hand(pc):
     """Starting the display manager while the VM is not using the GPU gives it back first, in order."""
     host = Host(pc)
