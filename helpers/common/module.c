@@ -70,8 +70,8 @@ static bool has_code(struct kmod_module *module) {
         return kmod_module_get_path(module) || kmod_module_get_initstate(module) == KMOD_MODULE_BUILTIN;
 }
 
-/* Returns 1 if a module of that name can be loaded, 0 if not, or a negative errno. One that has a command itself is
- * believed to be there, but for the one that asks. */
+/* Returns 1 if a module of that name can be loaded, 0 if not or if no module can have it, or -ENOMEM. One that has a
+ * command itself is believed to be there, but for the one that asks. */
 static int word_exists(struct kmod_ctx *kmod, const char *word, const char *asks) {
         _cleanup_(kmod_module_unref_listp) struct kmod_list *found = NULL;
         struct kmod_list *item;
@@ -85,7 +85,7 @@ static int word_exists(struct kmod_ctx *kmod, const char *word, const char *asks
                 any = any || has_code(module) || (kmod_module_get_install_commands(module) &&
                                                   !streq(kmod_module_get_name(module), asks));
         }
-        return r < 0 ? r : any;
+        return r == -ENOMEM ? r : any;
 }
 
 /* A command of modprobe.d is found whether there is what it loads or not: "modprobe -i nvidia-current $CMDLINE_OPTS".
